@@ -1,0 +1,88 @@
+"""Between the command line and the tasks: Hydra composes, mistakes become one line, exit codes say what happened.
+
+Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from concord import config_errors
+from concord.errors import ConcordError, ConfigError
+
+log = logging.getLogger(__name__)
+
+
+def main(conf_folder: Path) -> int:
+    """Run what the command line asks for.
+
+    Args:
+        conf_folder: the folder of `config.yaml`.
+
+    Returns:
+        The exit code.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as exceptions instead of as printed stack traces
+    OmegaConf.register_new_resolver("or", lambda first, second: second if first in (None, "", "null") else first, replace=True)
+    mistakes: list[ConcordError] = []
+    try:
+        sys.argv[1:] = _with_resumed_overrides(sys.argv[1:])
+        hydra.main(config_path=str(conf_folder), config_name="config", version_base="1.3")(lambda cfg: _run_task(cfg, mistakes))()
+    except ConcordError as error:
+        mistakes.append(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        mistakes.append(ConfigError(config_errors.explain(error, conf_folder, sys.argv[1:])))
+    except KeyboardInterrupt:
+        return 130
+    for error in mistakes:
+        print(f"concord: {error}", file=sys.stderr)
+    return 2 if mistakes else 0
+
+
+def _run_task(cfg: DictConfig, mistakes: list[ConcordError]) -> Any:
+    """Run one job. A user's mistake is kept for `main`, so that Hydra does not print its own story about it."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        from concord import tasks
+
+        return tasks.run(plain(cfg), folder)
+    except ConcordError as error:
+        log.debug("stopped by a mistake", exc_info=True)
+        mistakes.append(error)
+        return None
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as plain Python values, interpolations resolved.
+
+    Raises:
+        ConfigError: for values still marked `???`, and for interpolations that point nowhere.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise ConfigError(f"{missing[0]} has no value; give one, as in {missing[0]}=VALUE")
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+def _with_resumed_overrides(arguments: list[str]) -> list[str]:
+    """`resume=FOLDER` stands for the command that made FOLDER, continued in FOLDER; further overrides are added to it."""
+    given = [argument for argument in arguments if argument.startswith("resume=")]
+    if not given:
+        return arguments
+    folder = Path(given[-1].removeprefix("resume="))
+    recorded = folder / ".hydra" / "overrides.yaml"
+    if not recorded.is_file():
+        raise ConfigError(f"resume: {folder} is not a run folder (no .hydra/overrides.yaml in it)")
+    before = [str(override) for override in OmegaConf.load(recorded)]
+    added = [argument for argument in arguments if not argument.startswith("resume=")]
+    return [*before, *added, f"hydra.run.dir={folder}", f"resume={folder}"]

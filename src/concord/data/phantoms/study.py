@@ -1,0 +1,72 @@
+"""A study: who, what and how much, drawn from (seed, split, index)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from concord.data.phantoms.catalogue import NO_FINDING, SEVERITIES, SIDES, Modality
+
+Split = Literal["train", "held_out"]
+SPLITS = ("train", "held_out")
+
+STUDIES_PER_PATIENT = 3
+
+
+@dataclass(frozen=True)
+class Study:
+    """One picture to be made of one patient.
+
+    Attributes:
+        side: the patient's side on which the finding lies, or which eye; None where sides have no meaning.
+        severity: 0 mild, 1 moderate, 2 severe; None without a finding.
+        anatomy: seeds what the studies of one patient share.
+        detail: seeds what is this study's own: position and form of the finding, noise, words of the report.
+    """
+
+    modality: Modality
+    finding: str
+    side: str | None
+    severity: int | None
+    patient: str
+    anatomy: tuple[int, ...]
+    detail: tuple[int, ...]
+
+    @property
+    def extent(self) -> float:
+        """Severity on a scale of 0 (nothing) to 1 (severe)."""
+        return 0.0 if self.severity is None else (self.severity + 1) / len(SEVERITIES)
+
+    def side_in_image(self) -> int:
+        """-1 where the study's side lies in the left half of the image, +1 in the right half.
+
+        Radiological convention: the patient faces the viewer, whose right-hand side shows the patient's left.
+        """
+        return 1 if self.side == "left" else -1
+
+
+def draw_study(modalities: list[Modality], seed: int, split: Split, index: int) -> Study:
+    """The study at `index`. Patients follow one another, `STUDIES_PER_PATIENT` studies each, all of one modality.
+
+    Modalities take turns from patient to patient and findings from study to study of a modality; side and severity are
+    drawn. Patients of the two splits have nothing in common.
+    """
+    patient, visit = divmod(index, STUDIES_PER_PATIENT)
+    modality = modalities[patient % len(modalities)]
+    turn = patient // len(modalities) * STUDIES_PER_PATIENT + visit
+    finding = modality.names[turn % len(modality.names)]
+    anatomy = (seed, SPLITS.index(split), patient)
+    detail = (*anatomy, visit + 1)
+    side, severity = _draw_side(modality, finding, anatomy, detail)
+    return Study(modality, finding, side, severity, f"phantom-{split}-{seed}-{patient:06d}", anatomy, detail)
+
+
+def _draw_side(modality: Modality, name: str, anatomy: tuple[int, ...], detail: tuple[int, ...]) -> tuple[str | None, int | None]:
+    finding = modality.finding(name)
+    # A patient's photographs are of either eye; the same stream decides for normal studies.
+    rng = np.random.default_rng((*detail, 1))
+    side = SIDES[rng.integers(2)] if modality.paired or (finding is not None and finding.lateral) else None
+    severity = None if name == NO_FINDING else int(rng.integers(len(SEVERITIES)))
+    return side, severity

@@ -1,0 +1,115 @@
+"""All collectives of the project, in one place, with gradients.
+
+One meaning for any number of processes: the mean over ranks of the losses, differentiated and averaged over ranks as DDP
+does, equals the loss and gradient of one process that holds the global batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class _Gather(torch.autograd.Function):
+    """All-gather along the first axis. The backward pass sums what every rank wants of a row, at the row's owner."""
+
+    @staticmethod
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        ctx.rows = local.shape[0]
+        parts = [torch.empty_like(local) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, local.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].contiguous()
+        dist.all_reduce(total)
+        start = dist.get_rank() * ctx.rows
+        return total[start : start + ctx.rows]
+
+
+class _Shift(torch.autograd.Function):
+    """Hand a tensor to the next rank of the ring and take the previous rank's; the gradient travels back."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, step: int) -> Tensor:
+        ctx.step = step
+        return _exchange(tensor, step)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return _exchange(grads[0], -ctx.step), None
+
+
+def _exchange(tensor: Tensor, step: int) -> Tensor:
+    rank, world = dist.get_rank(), dist.get_world_size()
+    received = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    operations = [
+        dist.P2POp(dist.isend, tensor.contiguous(), (rank + step) % world),
+        dist.P2POp(dist.irecv, received, (rank - step) % world),
+    ]
+    for work in dist.batch_isend_irecv(operations):
+        work.wait()
+    return received
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among its peers. With one process every operation is the identity and communicates nothing."""
+
+    rank: int = 0
+    world: int = 1
+
+    @staticmethod
+    def current() -> Ranks:
+        if dist.is_available() and dist.is_initialized():
+            return Ranks(dist.get_rank(), dist.get_world_size())
+        return Ranks()
+
+    def gather(self, local: Tensor) -> Tensor:
+        """Rows [b, ...] of every rank, in rank order: [W * b, ...], with exact gradients. b is the same on every rank."""
+        return local if self.world == 1 else _Gather.apply(local)  # type: ignore[no-any-return]
+
+    def gather_padded(self, local: Tensor, dim: int = 1, value: float = 0.0) -> Tensor:
+        """Like `gather`, for a tensor whose axis `dim` has another length on each rank: padded to the longest with `value`."""
+        if self.world == 1:
+            return local
+        longest = int(self.max(torch.tensor(local.shape[dim], device=local.device)))
+        missing = longest - local.shape[dim]
+        if missing:
+            shape = list(local.shape)
+            shape[dim] = missing
+            local = torch.cat([local, local.new_full(shape, value)], dim=dim)
+        if local.dtype == torch.bool:
+            return self.gather(local.to(torch.uint8)).bool()
+        return self.gather(local)
+
+    def offset(self, rows: int) -> int:
+        """Where this rank's rows begin among the gathered ones."""
+        return self.rank * rows
+
+    def shift(self, tensor: Tensor, step: int = 1) -> Tensor:
+        """One hop round the ring, with gradient: give to rank + step, take from rank - step."""
+        return tensor if self.world == 1 else _Shift.apply(tensor, step)  # type: ignore[no-any-return]
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Sum over ranks, without gradient."""
+        return self._reduce(value, dist.ReduceOp.SUM)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean over ranks, without gradient."""
+        return self.sum(value) / self.world
+
+    def max(self, value: Tensor) -> Tensor:
+        """Maximum over ranks, without gradient."""
+        return self._reduce(value, dist.ReduceOp.MAX)
+
+    def _reduce(self, value: Tensor, operation: Any) -> Tensor:
+        total = value.detach().clone()
+        if self.world > 1:
+            dist.all_reduce(total, op=operation)
+        return total

@@ -1,0 +1,42 @@
+"""The errors that a user can cause. `run.py` prints their one line and exits with code 2, without a stack trace."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConcordError(Exception):
+    """A mistake that the user can mend. The message is one line: what is wrong, where, and the way out."""
+
+
+class ConfigError(ConcordError):
+    """A key, an option or a value of the configuration that cannot be used."""
+
+
+class IncompatibleError(ConfigError):
+    """Parts that are right by themselves and do not fit together, such as captioning on a model without a decoder."""
+
+
+class DataError(ConcordError):
+    """A file, a column or a caption that is missing or broken."""
+
+
+class CheckpointError(ConcordError):
+    """A checkpoint that is missing, damaged, or not concord's."""
+
+
+class MissingExtraError(ConcordError):
+    """A package of an optional extra that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'concord[{extra}]'")
+
+
+def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:
+    """A phrase that helps after a wrong name: the nearest valid ones, or all of them when none is near."""
+    known = sorted(set(valid))
+    close = difflib.get_close_matches(name, known, n=count, cutoff=0.5)
+    if close:
+        return "did you mean " + ", ".join(close) + "?"
+    return "valid: " + ", ".join(known) if known else "nothing is valid here"

@@ -1,0 +1,169 @@
+"""InfoNCE of inner products tile by tile: the [b, N] logits are never built, and come again in the backward pass.
+
+The loss of a row with positive logit p is softplus(l - p), where l is the log-sum-exp of its negative logits. Only l needs
+tiles; p is a sum over the width. Memory grows with b + N, not with b N (Inf-CL: Cheng et al. 2024).
+
+Dimensions: b rows of this process, N columns of all processes, E width; row i matches column offset + i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from concord.functional.contrastive import weighted
+from concord.functional.precision import full_precision
+
+
+@full_precision
+def tiled_info_nce(
+    queries: Tensor, keys: Tensor, scale: Tensor, offset: int, tile: int, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """One direction of InfoNCE with logits scale * queries @ keys.T; equal to `info_nce` on them, with exact gradients.
+
+    Args:
+        queries: [b, E], the rows of this process.
+        keys: [N, E], the candidates of all processes.
+        scale: scalar.
+        offset: column of the first row's match; b + offset <= N.
+        tile: side of a tile, at least 1; it need not divide b or N.
+        label_smoothing: share of the target's probability spread over the N columns.
+
+    Returns:
+        loss: scalar in nats, mean over the rows.
+        accuracy: share of the rows whose match scores above every other column, without gradient.
+    """
+    negatives, correct, _, _ = _NegativeLogSumExp.apply(queries, keys, scale, offset, _checked(tile), False)
+    return _loss(negatives, queries, keys[offset : offset + len(queries)], keys, scale, label_smoothing), correct.mean()
+
+
+@full_precision
+def tiled_bidirectional_info_nce(
+    images: Tensor, texts: Tensor, scale: Tensor, tile: int, label_smoothing: float = 0.0, image_to_text_weight: float = 0.5
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Both directions of InfoNCE for one process: each tile serves its rows and its columns.
+
+    Args:
+        images: [N, E]; image i matches text i.
+        texts: [N, E].
+        scale, tile, label_smoothing: as in `tiled_info_nce`.
+        image_to_text_weight: w of the direction from image to text; the other has 1 - w.
+
+    Returns:
+        loss: scalar in nats.
+        image_to_text, text_to_image: accuracy of each direction, without gradient.
+    """
+    apply = _NegativeLogSumExp.apply(images, texts, scale, 0, _checked(tile), True)
+    image_negatives, image_correct, text_negatives, text_correct = apply
+    image_to_text = _loss(image_negatives, images, texts, texts, scale, label_smoothing)
+    text_to_image = _loss(text_negatives, texts, images, images, scale, label_smoothing)
+    return weighted(image_to_text, text_to_image, image_to_text_weight), image_correct.mean(), text_correct.mean()
+
+
+def _loss(negatives: Tensor, queries: Tensor, matches: Tensor, keys: Tensor, scale: Tensor, label_smoothing: float) -> Tensor:
+    """Mean of softplus(l - p), and eps * (p - mean logit) for label smoothing, whose mean logit needs the mean key only."""
+    positives = scale * (queries * matches).sum(dim=1)
+    loss = F.softplus(negatives - positives).mean()
+    if label_smoothing == 0:
+        return loss
+    return loss + label_smoothing * (positives.mean() - scale * queries.mean(dim=0) @ keys.mean(dim=0))
+
+
+def tiles(length: int, tile: int) -> Iterator[slice]:
+    """Slices of `tile` that cover `length`; the last one may be shorter."""
+    for start in range(0, length, tile):
+        yield slice(start, min(start + tile, length))
+
+
+def product(left: Tensor, right: Tensor, buffer: Tensor) -> Tensor:
+    """left @ right.T in the memory of a flat buffer: fresh memory for each tile would cost as much as the product."""
+    shape = len(left), len(right)
+    return torch.mm(left, right.T, out=buffer[: shape[0] * shape[1]].view(shape))
+
+
+def _checked(tile: int) -> int:
+    if tile < 1:
+        raise ValueError(f"tile must be at least 1, got {tile}")
+    return tile
+
+
+class _Lines:
+    """Log-sum-exp and maximum of lines (rows or columns) that come tile by tile, kept stable by a running maximum."""
+
+    def __init__(self, count: int, like: Tensor) -> None:
+        # The lowest number and not -inf: a tile that holds nothing but masked logits must not give inf - inf.
+        self.largest = like.new_full((count,), torch.finfo(like.dtype).min)
+        self.total = like.new_zeros(count)
+
+    def add(self, lines: slice, logits: Tensor, dim: int, scratch: Tensor) -> None:
+        """Take in a tile whose `dim` runs along the lines; `scratch` is overwritten."""
+        before = self.largest[lines]
+        largest = torch.maximum(before, logits.amax(dim=dim))
+        shifted = torch.sub(logits, largest.unsqueeze(dim), out=scratch.view_as(logits)).exp_()
+        self.total[lines] = self.total[lines] * (before - largest).exp() + shifted.sum(dim=dim)
+        self.largest[lines] = largest
+
+    def log_sum_exp(self) -> Tensor:
+        return self.largest + self.total.log()
+
+
+class _NegativeLogSumExp(torch.autograd.Function):
+    """Log-sum-exp of the negatives of each row and, for `both`, of each column; also whether the positive beats them all."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, queries: Tensor, keys: Tensor, scale: Tensor, offset: int, tile: int, both: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        rows, columns = _Lines(len(queries), queries), _Lines(len(keys) if both else 0, keys)
+        positives = queries.new_empty(len(queries))
+        for row, column, logits, scratch in _tiles_of_logits(queries, keys, scale, tile):
+            diagonal = logits.diagonal(row.start + offset - column.start)
+            if diagonal.numel():
+                positives[_matched(row, column, offset)] = diagonal
+                diagonal.fill_(float("-inf"))
+            rows.add(row, logits, 1, scratch)
+            if both:
+                columns.add(column, logits, 0, scratch)
+        outputs = rows.log_sum_exp(), columns.log_sum_exp()
+        correct = [(positives[: len(lines.largest)] > lines.largest).float() for lines in (rows, columns)]
+        ctx.mark_non_differentiable(*correct)
+        ctx.save_for_backward(queries, keys, scale, *outputs)
+        ctx.offset, ctx.tile, ctx.both = offset, tile, both
+        return outputs[0], correct[0], outputs[1], correct[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_rows: Tensor, _: Any, grad_columns: Tensor, __: Any) -> tuple[Tensor | None, ...]:
+        queries, keys, scale, row_sums, column_sums = ctx.saved_tensors
+        grad_queries, grad_keys = torch.zeros_like(queries), torch.zeros_like(keys)
+        for row, column, logits, scratch in _tiles_of_logits(queries, keys, scale, ctx.tile):
+            slope = torch.sub(logits, row_sums[row, None], out=scratch.view_as(logits)).exp_().mul_(grad_rows[row, None])
+            if ctx.both:
+                slope += logits.sub_(column_sums[column]).exp_().mul_(grad_columns[column])
+            slope.diagonal(row.start + ctx.offset - column.start).zero_()
+            grad_queries[row].addmm_(slope, keys[column])
+            if ctx.needs_input_grad[1]:
+                grad_keys[column].addmm_(slope.T, queries[row])
+        grad_scale = (grad_queries * queries).sum().view_as(scale)
+        return grad_queries.mul_(scale), grad_keys.mul_(scale), grad_scale, None, None, None
+
+
+def _tiles_of_logits(queries: Tensor, keys: Tensor, scale: Tensor, tile: int) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+    """Each tile's rows, columns, logits and a scratch of the same size. The memory is used again for the next tile."""
+    size = min(tile, len(queries)) * min(tile, len(keys))
+    buffer, scratch = queries.new_empty(size), queries.new_empty(size)
+    for row in tiles(len(queries), tile):
+        scaled = queries[row] * scale
+        for column in tiles(len(keys), tile):
+            logits = product(scaled, keys[column], buffer)
+            yield row, column, logits, scratch[: logits.numel()]
+
+
+def _matched(row: slice, column: slice, offset: int) -> slice:
+    """The rows of a tile whose matches lie in its columns."""
+    return slice(max(row.start, column.start - offset), min(row.stop, column.stop - offset))

@@ -1,0 +1,106 @@
+"""Two towers and their projections into one embedding space: what is trained, saved, loaded and benchmarked.
+
+Dimensions: B examples, N tokens, L text positions, D tower width, E embedding width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from concord.errors import IncompatibleError
+from concord.models.decoder import CaptionDecoder
+from concord.models.image_tower import ImageTower
+from concord.models.similarity import Lorentz, Similarity
+from concord.models.text_tower import TextTower
+from concord.types import Embeddings, Features, Tokens
+
+
+class DualEncoder(nn.Module):
+    """An image tower and a text tower that meet in one embedding space. It knows nothing of losses.
+
+    Args:
+        image: tower for images.
+        text: tower for texts; anything that maps `Tokens` to `Features` and has `width`, `context_length`, `vocab_size`.
+        similarity: how embeddings are compared; owns the logit scale and bias.
+        embed_dim: E, width of the embedding space.
+        decoder: predicts captions from image tokens and text tokens (CoCa); its widths must fit the towers.
+        projection: "linear" without bias (CLIP), or "mlp" with one hidden ReLU layer of width E (ConVIRT).
+
+    Raises:
+        IncompatibleError: parts whose widths do not fit.
+    """
+
+    def __init__(
+        self,
+        image: ImageTower,
+        text: TextTower,
+        similarity: Similarity,
+        embed_dim: int,
+        decoder: CaptionDecoder | None = None,
+        projection: Literal["linear", "mlp"] = "linear",
+    ) -> None:
+        super().__init__()
+        if embed_dim < 1:
+            raise ValueError(f"embed_dim must be at least 1, got {embed_dim}")
+        if isinstance(similarity, Lorentz) and similarity.embed_dim != embed_dim:
+            raise IncompatibleError(f"similarity.embed_dim is {similarity.embed_dim} and embed_dim is {embed_dim}; make them equal")
+        self.image = image
+        self.text = text
+        self.similarity = similarity
+        self.embed_dim = embed_dim
+        self.image_projection = _projection(projection, image.width, embed_dim)
+        self.text_projection = _projection(projection, text.width, embed_dim)
+        self.decoder = decoder
+        if decoder is not None:
+            self._check_decoder(decoder)
+
+    def embed_image(self, features: Features) -> Embeddings:
+        """Image features in the embedding space of the similarity."""
+        return self._embed(features, self.image_projection, self.similarity.lift_image)
+
+    def embed_text(self, features: Features) -> Embeddings:
+        """Text features in the embedding space of the similarity."""
+        return self._embed(features, self.text_projection, self.similarity.lift_text)
+
+    def caption_logits(self, image: Features, text: Features, tokens: Tokens) -> Tensor:
+        """Scores of the next token at every position, [B, L, V]: position t has seen the image and tokens 0..t.
+
+        Raises:
+            IncompatibleError: the model has no decoder.
+        """
+        if self.decoder is None:
+            raise IncompatibleError("the model has no caption decoder; choose a captioning model such as method=coca")
+        return self.decoder(text.tokens, image.tokens, tokens.mask)  # type: ignore[no-any-return]
+
+    def describe(self) -> dict[str, int]:
+        """Number of parameters of each part that has any."""
+        counts = {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in self.named_children()}
+        return {name: count for name, count in counts.items() if count > 0}
+
+    def _embed(self, features: Features, projection: nn.Module, lift: Callable[..., Embeddings]) -> Embeddings:
+        tokens = projection(features.tokens) if self.similarity.needs_tokens else None
+        return lift(projection(features.pooled), tokens, features.mask)
+
+    def _check_decoder(self, decoder: CaptionDecoder) -> None:
+        fits: list[tuple[str, Any, str, Any]] = [
+            ("width", decoder.width, "text.width", self.text.width),
+            ("image_width", decoder.image_width, "image.width", self.image.width),
+            ("vocab_size", decoder.vocab_size, "text.vocab_size", self.text.vocab_size),
+        ]
+        for name, value, other, expected in fits:
+            if value != expected:
+                raise IncompatibleError(f"decoder.{name} is {value} and {other} is {expected}; make them equal")
+
+
+def _projection(kind: Literal["linear", "mlp"], width: int, embed_dim: int) -> nn.Module:
+    """From tower width to embedding width; a linear one starts as N(0, 1 / width)."""
+    if kind == "linear":
+        linear = nn.Linear(width, embed_dim, bias=False)
+        nn.init.normal_(linear.weight, std=width**-0.5)
+        return linear
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(width, embed_dim), nn.ReLU(), nn.Linear(embed_dim, embed_dim))
+    raise ValueError(f"projection must be 'linear' or 'mlp', got {kind!r}")

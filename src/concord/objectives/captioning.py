@@ -1,0 +1,50 @@
+"""Captioning: the text decoder writes the caption from the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from concord.errors import IncompatibleError
+from concord.functional.captioning import IGNORED, correct_tokens, next_token_cross_entropy, next_tokens
+from concord.models.dual_encoder import DualEncoder
+from concord.objectives.base import Objective, Step, Terms
+from concord.types import ImageView, Paper, TextView
+
+
+class Captioning(Objective):
+    """Predict each token of the caption from the image and the tokens before it (CoCa, eq. 4).
+
+    The loss is the mean over the tokens of the global batch, so that long captions weigh the same on every rank.
+
+    Args:
+        weight: factor in the training loss; CoCa takes 2 beside 1 for the contrastive term.
+    """
+
+    image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
+    text_views: Mapping[str, TextView] = {"caption": TextView("caption")}
+    paper = Paper(
+        title="CoCa: Contrastive Captioners are Image-Text Foundation Models",
+        authors="Yu et al.",
+        year=2022,
+        link="arXiv:2205.01917",
+    )
+
+    def __init__(self, weight: float = 2.0) -> None:
+        super().__init__(weight)
+
+    def check(self, model: DualEncoder) -> None:
+        if model.decoder is None:
+            raise IncompatibleError(
+                "captioning needs a model with a caption decoder; use method=coca, or add one with +captioner@model=coca"
+            )
+
+    def forward(self, step: Step) -> Terms:
+        tokens = step.tokens("caption")
+        logits = step.model.caption_logits(step.image("image"), step.text("caption"), tokens)
+        targets = next_tokens(tokens.ids, tokens.mask)
+        # Ranks hold different numbers of tokens: each divides by the mean count, so that the mean over ranks is the global mean.
+        count: Tensor = step.ranks.mean((targets != IGNORED).sum().float()).clamp(min=1)
+        loss = next_token_cross_entropy(logits, targets) / count
+        return Terms(loss, logs={"accuracy": correct_tokens(logits.detach(), targets) / count})

@@ -1,0 +1,118 @@
+"""Reading what runs leave behind. Nothing here is trusted: a file that is missing or broken costs its part of the page only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from concord.errors import DataError
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measured number of a run: the value, its 95% interval, the chance level and the number of examples."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as a report sees it.
+
+    Attributes:
+        name: the folder's name, unique in a report.
+        results: the last benchmark's numbers by name.
+        curves: one row per logged event, with a column `step`.
+        info: `run.json`: versions, command, speed, status.
+        gallery: items of `gallery/gallery.json`.
+        problems: files that could not be read, one line each.
+    """
+
+    name: str
+    folder: Path
+    results: dict[str, Result]
+    curves: pd.DataFrame
+    info: dict[str, Any]
+    gallery: list[dict[str, Any]] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+
+
+def find_runs(path: Path) -> list[Run]:
+    """The runs in a folder, at any depth, in the order of their names.
+
+    Raises:
+        DataError: when the folder is missing or holds no run.
+    """
+    if not path.is_dir():
+        raise DataError(f"runs: {path} is not a folder")
+    folders = sorted({marker.parent for name in ("records.json", "metrics.csv") for marker in path.rglob(name)})
+    if not folders:
+        raise DataError(f"runs: no run in {path}; a run folder holds metrics.csv and records.json")
+    return [read_run(folder, _name(folder, path)) for folder in folders]
+
+
+def read_run(folder: Path, name: str) -> Run:
+    """One run folder. Broken files are named in `problems` and left out."""
+    problems: list[str] = []
+    return Run(
+        name=name,
+        folder=folder,
+        results=_results(folder / "records.json", problems),
+        curves=_curves(folder / "metrics.csv", problems),
+        info=_json(folder / "run.json", dict, problems),
+        gallery=_json(folder / "gallery" / "gallery.json", list, problems),
+        problems=tuple(problems),
+    )
+
+
+def _name(folder: Path, root: Path) -> str:
+    return folder.resolve().name if folder == root else str(folder.relative_to(root))
+
+
+def _results(path: Path, problems: list[str]) -> dict[str, Result]:
+    content = _json(path, dict, problems)
+    results: dict[str, Result] = {}
+    for record in content.get("records", []):
+        try:
+            name = str(record["name"])
+            results[name] = Result(name, *(record.get(key) for key in ("value", "low", "high", "chance", "n")))
+        except (KeyError, TypeError, AttributeError):
+            problems.append(f"{path.name}: a record without name or value")
+    return {name: result for name, result in results.items() if isinstance(result.value, int | float)}
+
+
+def _curves(path: Path, problems: list[str]) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame({"step": []})
+    try:
+        curves = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        problems.append(f"{path.name}: {error}")
+        return pd.DataFrame({"step": []})
+    if "step" not in curves:
+        problems.append(f"{path.name}: no column step")
+        return pd.DataFrame({"step": []})
+    return curves
+
+
+def _json(path: Path, kind: type, problems: list[str]) -> Any:
+    if not path.is_file():
+        return kind()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        problems.append(f"{path.name}: {error}")
+        return kind()
+    if not isinstance(content, kind):
+        problems.append(f"{path.name}: expected a {kind.__name__}")
+        return kind()
+    return content

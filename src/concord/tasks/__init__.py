@@ -1,0 +1,37 @@
+"""What `run.py` can do, one function each. Only here does the configuration exist; everything below receives built parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from concord.config import TARGET, check, locate
+from concord.errors import ConfigError
+from concord.tasks.catalog import catalog
+from concord.tasks.evaluate import evaluate
+from concord.tasks.export import export
+from concord.tasks.report import report
+from concord.tasks.train import train
+
+__all__ = ["catalog", "evaluate", "export", "report", "run", "train"]
+
+TASK_KEYS = ("resume", "checkpoint", "runs", "output")
+
+
+def run(cfg: dict[str, Any], folder: Path) -> Any:
+    """Do the configured task.
+
+    Args:
+        cfg: the resolved configuration, plain values.
+        folder: this run's folder; it exists.
+
+    Raises:
+        ConfigError: for wrong values, and for a top-level key that the task does not read.
+    """
+    node = cfg["task"]
+    for key in TASK_KEYS:
+        if cfg[key] is not None and key not in node:
+            raise ConfigError(f"{key} is not read by task={node[TARGET].rpartition('.')[2]}; remove it")
+    check(node, "task", injected=("cfg", "folder"))
+    arguments = {key: value for key, value in node.items() if key != TARGET}
+    return locate(node[TARGET], "task")(cfg=cfg, folder=folder, **arguments)

@@ -1,0 +1,58 @@
+"""`task=catalog`: every method, objective, data set and benchmark, read off the configuration files and the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from concord.config import TARGET, locate
+from concord.errors import ConfigError
+
+GROUPS = ("method", "objective", "data", "benchmark")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One option of a group: its name, what it is, and where it comes from."""
+
+    group: str
+    name: str
+    summary: str
+    source: str
+
+
+def catalog(cfg: dict[str, Any], folder: Path) -> list[Entry]:
+    """Print the catalog and return its entries."""
+    entries = read(Path(cfg["conf_folder"]))
+    for group in GROUPS:
+        table = Table("name", "what it is", "source", title=f"{group}=", title_justify="left", expand=False)
+        for entry in entries:
+            if entry.group == group:
+                table.add_row(entry.name, entry.summary, entry.source)
+        Console().print(table)
+    return entries
+
+
+def read(conf_folder: Path) -> list[Entry]:
+    """The entries of every group, from the first line of each file and the `paper` of the class that it builds."""
+    return [_entry(group, path) for group in GROUPS for path in sorted((conf_folder / group).glob("*.yaml"))]
+
+
+def _entry(group: str, path: Path) -> Entry:
+    text = path.read_text(encoding="utf-8")
+    first, *_ = text.splitlines() or [""]
+    if not first.startswith("# "):
+        raise ConfigError(f"{path} does not begin with a comment line that says what it is")
+    return Entry(group, path.stem, first.removeprefix("# "), _source(yaml.safe_load(text), path))
+
+
+def _source(content: Any, path: Path) -> str:
+    if not isinstance(content, dict) or TARGET not in content:
+        return ""
+    paper = getattr(locate(content[TARGET], str(path)), "paper", None)
+    return "" if paper is None else f"{paper.authors} {paper.year}, {paper.link}"

@@ -1,0 +1,38 @@
+"""What is done to a caption before it is cut into tokens."""
+
+from __future__ import annotations
+
+import html
+from typing import Literal
+
+import ftfy
+
+Cleaning = Literal["none", "lower", "clip"]
+"""`none` keeps the caption, `lower` puts it in lower case, `clip` also repairs and collapses it as CLIP does."""
+
+CLEANINGS = ("none", "lower", "clip")
+
+
+def clean(text: str, how: Cleaning) -> str:
+    """The caption as the tokenizer sees it. Lone surrogates, which have no UTF-8 form, become U+FFFD."""
+    if not isinstance(text, str):
+        raise TypeError(f"a caption must be a string, got {type(text).__name__}")
+    text = _encodable(text)
+    if how == "lower":
+        return text.lower()
+    return _clip(text) if how == "clip" else text
+
+
+def _clip(text: str) -> str:
+    """Repair encodings, unescape HTML twice, collapse white space, lower case (Radford et al. 2021, their tokenizer)."""
+    # Printable ASCII without an entity is already what ftfy would make of it, and ftfy is most of the cost.
+    if not (text.isascii() and text.isprintable() and "&" not in text):
+        text = html.unescape(html.unescape(ftfy.fix_text(text)))
+        text = _encodable(text)
+    return " ".join(text.split()).lower()
+
+
+def _encodable(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,185 @@
+"""The words of the house: what travels between data, models, objectives and benchmarks.
+
+Dimensions: B pairs, V images or captions of one view of a pair, C channels, H x W pixels, L text positions,
+N tokens, D tower width, E embedding width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+RawImage = bytes | Path | Image.Image | np.ndarray
+"""An image as sources give it: encoded bytes, a file, a PIL picture, or an array [H, W, C] of uint8."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One raw example of a source: an image (still encoded), its captions, and what is known about it."""
+
+    image: RawImage
+    captions: tuple[str, ...]
+    key: str
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """A named way to look at the image of a pair.
+
+    Args:
+        recipe: which augmentation makes it, a key of `conf/augmentation/*.yaml` ("plain", "weak", "strong", "local", ...).
+        count: V, how many independent draws. 1 gives [B, C, H, W]; more give [B, V, C, H, W].
+    """
+
+    recipe: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class TextView:
+    """A named way to read the captions of a pair.
+
+    Args:
+        recipe: "caption" (one caption by the data module's policy), "sentence" (one sentence of it),
+            "swapped" (a hard negative: two words of the caption change places).
+        count: V, how many draws. 1 gives [B, L]; more give [B, V, L].
+    """
+
+    recipe: str
+    count: int = 1
+
+
+class _TensorFields:
+    """Moving and picking for the data classes below, whose fields are tensors, None, or plain values."""
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        def apply(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return function(value)
+            if isinstance(value, _TensorFields):
+                return value._map(function)
+            if isinstance(value, dict):
+                return {key: apply(item) for key, item in value.items()}
+            return value
+
+        return type(self)(**{f.name: apply(getattr(self, f.name)) for f in fields(self)})  # type: ignore[arg-type]
+
+
+@dataclass
+class Tokens(_TensorFields):
+    """Tokenised captions: `ids` [..., L] int64 and `mask` [..., L] bool, True at real tokens (start and end included).
+
+    Padding is always on the right, so that the end-of-text token is the last True position.
+    """
+
+    ids: Tensor
+    mask: Tensor
+
+    @property
+    def end(self) -> Tensor:
+        """Position of the last real token, [...] int64."""
+        return self.mask.sum(dim=-1) - 1
+
+    def flatten(self) -> Tokens:
+        """[B, V, L] as [B * V, L]; the captions of one pair stay neighbours."""
+        return Tokens(self.ids.flatten(0, -2), self.mask.flatten(0, -2))
+
+
+@dataclass
+class Batch(_TensorFields):
+    """The tensors of the views of B pairs.
+
+    Attributes:
+        keys: B names of the examples.
+        images: by view, uint8 [B, C, H, W], or [B, V, C, H, W] for views with a count above one.
+        texts: by view, tokens [B, L] or [B, V, L].
+        valid: by text view that may be missing for some pair ("swapped"), bool [B] or [B, V]; False where a stand-in fills the row.
+        sources: B names of the sources.
+    """
+
+    keys: list[str]
+    images: dict[str, Tensor]
+    texts: dict[str, Tokens]
+    valid: dict[str, Tensor] = field(default_factory=dict)
+    sources: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def pin_memory(self) -> Batch:
+        return self._map(Tensor.pin_memory)
+
+
+@dataclass
+class Features(_TensorFields):
+    """What a tower says of its input.
+
+    Attributes:
+        pooled: [B, D].
+        tokens: [B, N, D]; for images the patches in row-major order without class or register tokens, for texts one per position.
+        mask: [B, N] bool, True at tokens that count; None where all do.
+    """
+
+    pooled: Tensor
+    tokens: Tensor
+    mask: Tensor | None = None
+
+
+@dataclass
+class Embeddings(_TensorFields):
+    """What a model keeps of M images or texts to compare them: enough for its similarity, nothing else.
+
+    Attributes:
+        vectors: [M, E] one vector each (unit length for cosine, the space part for Lorentz).
+        tokens: [M, N, E] per-token vectors, where the similarity compares tokens; else None.
+        mask: [M, N] bool, True at tokens that count; None where all do.
+    """
+
+    vectors: Tensor
+    tokens: Tensor | None = None
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.vectors.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> Embeddings:
+        return self._map(lambda tensor: tensor[index])
+
+    @staticmethod
+    def cat(parts: Sequence[Embeddings]) -> Embeddings:
+        """Put embeddings of several batches one after another; token axes are padded to the longest."""
+        vectors = torch.cat([part.vectors for part in parts])
+        if parts[0].tokens is None:
+            return Embeddings(vectors)
+        longest = max(part.tokens.shape[1] for part in parts if part.tokens is not None)
+        tokens, masks = zip(*(_padded(part, longest) for part in parts), strict=True)
+        return Embeddings(vectors, torch.cat(tokens), torch.cat(masks))
+
+
+def _padded(part: Embeddings, length: int) -> tuple[Tensor, Tensor]:
+    assert part.tokens is not None
+    mask = part.mask if part.mask is not None else part.tokens.new_ones(part.tokens.shape[:2], dtype=torch.bool)
+    missing = length - part.tokens.shape[1]
+    return torch.nn.functional.pad(part.tokens, (0, 0, 0, missing)), torch.nn.functional.pad(mask, (0, missing))
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a method, an objective, a data set or a benchmark comes from."""
+
+    title: str
+    authors: str
+    year: int
+    link: str = ""

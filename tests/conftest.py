@@ -1,0 +1,35 @@
+"""Shared fixtures: two cores at most, no network, the real configuration, and `run.py` as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
+torch.set_num_threads(1)
+
+RunPy = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def conf_folder() -> Path:
+    return ROOT / "conf"
+
+
+@pytest.fixture
+def run_py(tmp_path: Path) -> RunPy:
+    """`run_py("method=siglip", ...)` runs the command in an empty folder and returns its exit code and output."""
+
+    def run(*arguments: str, folder: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "run.py"), *arguments]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+        return subprocess.run(command, cwd=folder or tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+
+    return run
