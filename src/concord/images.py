@@ -17,7 +17,8 @@ from concord.errors import DataError
 from concord.types import RawImage
 
 MAX_PIXELS = 64 * 1024 * 1024
-"""Pictures above this are refused before they are decoded: a file of kilobytes can ask for gigabytes."""
+"""Pictures above this are refused before they are decoded: a file of kilobytes can ask for gigabytes. Above 179 million
+pixels Pillow refuses by itself, whatever the limit here."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 """What may be decoded. Formats that start other programs (EPS) are not among them."""

@@ -18,12 +18,13 @@ from concord.reports.table import lines
 
 
 def record(name: str, value: float, low: float, high: float, chance: float = 0.1) -> dict[str, Any]:
-    return {"name": name, "value": value, "low": low, "high": high, "chance": chance, "n": 100}
+    task, dataset, metric = name.split("/")
+    return {"task": task, "dataset": dataset, "metric": metric, "value": value, "low": low, "high": high, "chance": chance, "n": 100}
 
 
 def make_run(folder: Path, records: list[dict[str, Any]], gallery: list[dict[str, Any]] | None = None) -> Path:
     (folder / "gallery").mkdir(parents=True)
-    (folder / "records.json").write_text(json.dumps({"step": 10, "records": records}))
+    (folder / "records.json").write_text(json.dumps(records))
     (folder / "metrics.csv").write_text("step,loss,lr\n0,3.0,\n1,2.0,0.1\n2,,0.2\n")
     (folder / "run.json").write_text(json.dumps({"status": "finished", "command": "run.py <script>alert(1)</script>"}))
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "gallery" / "a.png")

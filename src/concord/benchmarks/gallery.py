@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from concord.images import to_pil
+from concord.images import decode
 from concord.types import RawImage
 
 THUMBNAIL = 128
@@ -83,7 +83,7 @@ def _pictures(row: dict[str, Any]) -> list[str]:
 def _save(image: RawImage | None, folder: Path) -> str | None:
     if image is None:
         return None
-    picture = to_pil(image)
+    picture = decode(image).copy()
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")

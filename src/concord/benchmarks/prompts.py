@@ -1,4 +1,4 @@
-"""Sentences that a class name is put into. `{}` stands for the name."""
+"""Sentences that a class name is put into. `{}` stands for the name, `{a}` for the article that it takes, a or an."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
     "name": ("{}",),
     "photo": ("a photo of a {}",),
     "shapes": (
-        "a {}",
-        "a picture of a {}",
-        "an image of a {}",
-        "there is a {}",
+        "{a} {}",
+        "a picture of {a} {}",
         "a small {}",
         "a large {}",
-        "a striped {}",
-        "a dotted {}",
+        "{a} {} on a light background",
+        "{a} {} on a dark background",
+        "{a} {} in the centre",
+        "there is {a} {} in the centre",
     ),
+    "report": ("{}.", "IMPRESSION: {}."),
 }
-"""Named sets. Averaged over sizes and textures, the `shapes` prompts say nothing about either."""
+"""Named sets. Those of `shapes` vary what its captions say besides colour and shape, so that it averages out."""
 
 
 def templates_of(templates: str | Sequence[str]) -> tuple[str, ...]:
@@ -43,4 +44,9 @@ def templates_of(templates: str | Sequence[str]) -> tuple[str, ...]:
 
 def prompts_of(class_names: Sequence[str], templates: Sequence[str]) -> list[list[str]]:
     """Every template filled with every class name, [C][T]."""
-    return [[template.replace("{}", name) for template in templates] for name in class_names]
+    return [[_fill(template, name) for template in templates] for name in class_names]
+
+
+def _fill(template: str, name: str) -> str:
+    article = "an" if name[:1].lower() in set("aeiou") else "a"
+    return template.replace("{a}", article).replace("{}", name)

@@ -6,11 +6,13 @@ Dimensions: N images, M texts, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from concord.types import Embeddings, Pair, RawImage
+
+Query = Literal["image", "text"]
 
 
 class Scorer(Protocol):
@@ -27,8 +29,8 @@ class Scorer(Protocol):
         """What the model keeps of M texts."""
         ...
 
-    def score(self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str]) -> Tensor:
-        """How well each text fits each image, [N, M]."""
+    def score(self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str], query: Query = "image") -> Tensor:
+        """How well each text fits each image, [N, M]; `query` says which side searches the other, where that matters."""
         ...
 
     def score_classes(self, images: Embeddings, prompts: Sequence[Sequence[str]]) -> Tensor:

@@ -52,15 +52,22 @@ def bootstrap(
     return np.stack([statistic(weights) for weights in _weights(n, resamples, rng, units, strata)])
 
 
-def mean_of(values: ArrayLike, importance: Floats | None = None) -> Statistic:
-    """The mean of each column of values [n, K], or of values [n]; examples may count more or less by `importance` [n]."""
+def mean_of(values: ArrayLike) -> Statistic:
+    """The mean of each column of values [n, K], or of values [n]."""
     columns = np.asarray(values, dtype=np.float64)
     columns = columns[:, None] if columns.ndim == 1 else columns
-    share = np.ones(len(columns)) if importance is None else importance
+    return lambda weights: weights @ columns / weights.sum()
+
+
+def class_mean_of(values: ArrayLike, labels: NDArray[np.int64]) -> Statistic:
+    """The mean over classes of the mean of values [n] in each; over the classes that occur in the sample."""
+    array = np.asarray(values, dtype=np.float64)
+    _, classes = np.unique(labels, return_inverse=True)
 
     def statistic(weights: Floats) -> Floats:
-        counted = weights * share
-        return counted @ columns / counted.sum()
+        counts = np.bincount(classes, weights)
+        present = counts > 0
+        return np.atleast_1d((np.bincount(classes, weights * array)[present] / counts[present]).mean())
 
     return statistic
 
@@ -76,12 +83,6 @@ def median_of(values: ArrayLike) -> Statistic:
         return ordered[[np.searchsorted(cumulative, cumulative[-1] / 2)]]
 
     return statistic
-
-
-def per_class(labels: NDArray[np.int64]) -> Floats:
-    """The importance [n] that makes a mean over examples a mean over the classes that occur."""
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    return 1.0 / counts[inverse]
 
 
 def percentile_interval(samples: Floats) -> Interval:

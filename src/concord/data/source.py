@@ -18,15 +18,17 @@ class BadSample(Exception):
     Args:
         cause: what is wrong, in words that many examples can share, such as "no caption".
         key: the example's name.
+        detail: what is particular to this example.
     """
 
-    def __init__(self, cause: str, key: str) -> None:
-        super().__init__(cause, key)
+    def __init__(self, cause: str, key: str, detail: str = "") -> None:
+        super().__init__(cause, key, detail)
         self.cause = cause
         self.key = key
+        self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.cause}"
+        return f"{self.key}: {self.cause}" + (f" ({self.detail})" if self.detail else "")
 
 
 @runtime_checkable

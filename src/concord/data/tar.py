@@ -81,9 +81,9 @@ def _check_sum(header: bytes, position: int) -> None:
 
 def _size(header: bytes, extended: dict[str, str], position: int) -> int:
     field = header[124:136]
-    if "size" in extended and extended["size"].isascii() and extended["size"].isdigit():
-        size: int | None = int(extended["size"])
-    elif field[0] & 0x80:   # GNU: big-endian binary; the sign bit next to the marker would make it negative
+    if (size := _decimal(extended.get("size", ""))) is not None:
+        return size
+    if field[0] & 0x80:   # GNU: big-endian binary; the sign bit next to the marker would make it negative
         size = None if field[0] & 0x40 else int.from_bytes(field, "big") & ~(1 << 95)
     else:
         size = _octal(field)
@@ -100,6 +100,10 @@ def _octal(field: bytes) -> int | None:
         return None
 
 
+def _decimal(digits: str) -> int | None:
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+
+
 def _name(header: bytes) -> str:
     name, prefix = _text(header[:100]), _text(header[345:500])
     return f"{prefix}/{name}" if prefix and header[257:263] == b"ustar\0" else name
@@ -113,10 +117,11 @@ def _pax_records(content: bytes) -> dict[str, str]:
     """The "LENGTH KEY=VALUE\\n" records of a pax header; reading stops at the first that is malformed."""
     records: dict[str, str] = {}
     while content:
-        length, _, _ = content.partition(b" ")
-        if not length.isdigit() or not len(length) + 1 < int(length) <= len(content):
+        digits = content.partition(b" ")[0]
+        length = _decimal(_text(digits))
+        if length is None or not len(digits) + 1 < length <= len(content):
             break
-        key, _, value = content[len(length) + 1 : int(length) - 1].partition(b"=")
+        key, _, value = content[len(digits) + 1 : length - 1].partition(b"=")
         records[_text(key)] = _text(value)
-        content = content[int(length) :]
+        content = content[length:]
     return records

@@ -51,7 +51,7 @@ def pairwise_distance(x: Tensor, y: Tensor, curvature: Tensor | float) -> Tensor
         curvature: k > 0.
     """
     rows = max(1, _CHUNK // max(1, y.numel()))
-    euclidean = torch.cat([torch.cdist(part, y, compute_mode="donot_use_mm_for_euclid_dist") for part in x.split(rows)])
+    euclidean = torch.cat([torch.cdist(part, y, compute_mode="donot_use_mm_for_euclid_dist") for part in torch.split(x, rows)])
     u = _excess(euclidean.square(), x[:, None], y, curvature)
     return torch.log1p(u + _root(u)) / curvature**0.5
 
@@ -63,7 +63,7 @@ def half_aperture(x: Tensor, curvature: Tensor | float, min_radius: float = 0.1)
     Args:
         x: [..., E] space parts.
         curvature: k > 0.
-        min_radius: r; nearer to the root than about 2 r the cone is the whole half space, pi / 2.
+        min_radius: r; where sqrt(k) |x| is below 2 r the cone is the widest, a half space (pi / 2).
     """
     length = torch.linalg.vector_norm(x, dim=-1) * curvature**0.5
     return torch.asin((2 * min_radius / length.clamp(min=1e-8)).clamp(max=1 - _MARGIN))

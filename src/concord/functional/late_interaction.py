@@ -32,8 +32,8 @@ def token_scores(query_tokens: Tensor, query_mask: Tensor | None, key_tokens: Te
     """
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    masks = [None] * len(query_tokens) if query_mask is None else query_mask.split(chunk)
-    parts = zip(query_tokens.split(chunk), masks, strict=False)
+    masks = [None] * len(query_tokens) if query_mask is None else torch.split(query_mask, chunk)
+    parts = zip(torch.split(query_tokens, chunk), masks, strict=False)
     return torch.cat([_recomputed(tokens, mask, key_tokens, key_mask) for tokens, mask in parts])
 
 

@@ -8,7 +8,6 @@ Dimensions: b rows of this process, N columns of all processes, E width; row i m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from concord.functional.contrastive import weighted
 from concord.functional.precision import full_precision
+from concord.functional.tiles import checked_tile, tiles_of_logits
 
 
 @full_precision
@@ -38,7 +38,7 @@ def tiled_info_nce(
         loss: scalar in nats, mean over the rows.
         accuracy: share of the rows whose match scores above every other column, without gradient.
     """
-    negatives, correct, _, _ = _NegativeLogSumExp.apply(queries, keys, scale, offset, _checked(tile), False)
+    negatives, correct, _, _ = _NegativeLogSumExp.apply(queries, keys, scale, offset, checked_tile(tile), False)  # type: ignore[no-untyped-call]
     return _loss(negatives, queries, keys[offset : offset + len(queries)], keys, scale, label_smoothing), correct.mean()
 
 
@@ -58,8 +58,8 @@ def tiled_bidirectional_info_nce(
         loss: scalar in nats.
         image_to_text, text_to_image: accuracy of each direction, without gradient.
     """
-    apply = _NegativeLogSumExp.apply(images, texts, scale, 0, _checked(tile), True)
-    image_negatives, image_correct, text_negatives, text_correct = apply
+    both = _NegativeLogSumExp.apply(images, texts, scale, 0, checked_tile(tile), True)  # type: ignore[no-untyped-call]
+    image_negatives, image_correct, text_negatives, text_correct = both
     image_to_text = _loss(image_negatives, images, texts, texts, scale, label_smoothing)
     text_to_image = _loss(text_negatives, texts, images, images, scale, label_smoothing)
     return weighted(image_to_text, text_to_image, image_to_text_weight), image_correct.mean(), text_correct.mean()
@@ -68,28 +68,10 @@ def tiled_bidirectional_info_nce(
 def _loss(negatives: Tensor, queries: Tensor, matches: Tensor, keys: Tensor, scale: Tensor, label_smoothing: float) -> Tensor:
     """Mean of softplus(l - p), and eps * (p - mean logit) for label smoothing, whose mean logit needs the mean key only."""
     positives = scale * (queries * matches).sum(dim=1)
-    loss = F.softplus(negatives - positives).mean()
+    loss = -F.logsigmoid(positives - negatives).mean()
     if label_smoothing == 0:
         return loss
     return loss + label_smoothing * (positives.mean() - scale * queries.mean(dim=0) @ keys.mean(dim=0))
-
-
-def tiles(length: int, tile: int) -> Iterator[slice]:
-    """Slices of `tile` that cover `length`; the last one may be shorter."""
-    for start in range(0, length, tile):
-        yield slice(start, min(start + tile, length))
-
-
-def product(left: Tensor, right: Tensor, buffer: Tensor) -> Tensor:
-    """left @ right.T in the memory of a flat buffer: fresh memory for each tile would cost as much as the product."""
-    shape = len(left), len(right)
-    return torch.mm(left, right.T, out=buffer[: shape[0] * shape[1]].view(shape))
-
-
-def _checked(tile: int) -> int:
-    if tile < 1:
-        raise ValueError(f"tile must be at least 1, got {tile}")
-    return tile
 
 
 class _Lines:
@@ -104,7 +86,7 @@ class _Lines:
         """Take in a tile whose `dim` runs along the lines; `scratch` is overwritten."""
         before = self.largest[lines]
         largest = torch.maximum(before, logits.amax(dim=dim))
-        shifted = torch.sub(logits, largest.unsqueeze(dim), out=scratch.view_as(logits)).exp_()
+        shifted = torch.sub(logits, largest.unsqueeze(dim), out=scratch).exp_()
         self.total[lines] = self.total[lines] * (before - largest).exp() + shifted.sum(dim=dim)
         self.largest[lines] = largest
 
@@ -121,7 +103,7 @@ class _NegativeLogSumExp(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rows, columns = _Lines(len(queries), queries), _Lines(len(keys) if both else 0, keys)
         positives = queries.new_empty(len(queries))
-        for row, column, logits, scratch in _tiles_of_logits(queries, keys, scale, tile):
+        for row, column, logits, scratch in tiles_of_logits(queries, keys, scale, tile):
             diagonal = logits.diagonal(row.start + offset - column.start)
             if diagonal.numel():
                 positives[_matched(row, column, offset)] = diagonal
@@ -141,8 +123,8 @@ class _NegativeLogSumExp(torch.autograd.Function):
     def backward(ctx: Any, grad_rows: Tensor, _: Any, grad_columns: Tensor, __: Any) -> tuple[Tensor | None, ...]:
         queries, keys, scale, row_sums, column_sums = ctx.saved_tensors
         grad_queries, grad_keys = torch.zeros_like(queries), torch.zeros_like(keys)
-        for row, column, logits, scratch in _tiles_of_logits(queries, keys, scale, ctx.tile):
-            slope = torch.sub(logits, row_sums[row, None], out=scratch.view_as(logits)).exp_().mul_(grad_rows[row, None])
+        for row, column, logits, scratch in tiles_of_logits(queries, keys, scale, ctx.tile):
+            slope = torch.sub(logits, row_sums[row, None], out=scratch).exp_().mul_(grad_rows[row, None])
             if ctx.both:
                 slope += logits.sub_(column_sums[column]).exp_().mul_(grad_columns[column])
             slope.diagonal(row.start + ctx.offset - column.start).zero_()
@@ -151,17 +133,6 @@ class _NegativeLogSumExp(torch.autograd.Function):
                 grad_keys[column].addmm_(slope.T, queries[row])
         grad_scale = (grad_queries * queries).sum().view_as(scale)
         return grad_queries.mul_(scale), grad_keys.mul_(scale), grad_scale, None, None, None
-
-
-def _tiles_of_logits(queries: Tensor, keys: Tensor, scale: Tensor, tile: int) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-    """Each tile's rows, columns, logits and a scratch of the same size. The memory is used again for the next tile."""
-    size = min(tile, len(queries)) * min(tile, len(keys))
-    buffer, scratch = queries.new_empty(size), queries.new_empty(size)
-    for row in tiles(len(queries), tile):
-        scaled = queries[row] * scale
-        for column in tiles(len(keys), tile):
-            logits = product(scaled, keys[column], buffer)
-            yield row, column, logits, scratch[: logits.numel()]
 
 
 def _matched(row: slice, column: slice, offset: int) -> slice:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from concord.distributed import Ranks
 from concord.errors import IncompatibleError
 from concord.models import DualEncoder
+from concord.models.checkpoint import ENTRY
 from concord.objectives import Objective, Step, Terms
 from concord.training import OptimizerSettings, Schedule
 from concord.types import Batch, ImageView, Paper, TextView
@@ -29,6 +30,7 @@ class Pretrainer(L.LightningModule):
     Attributes:
         paper: where the method comes from.
         image_views, text_views: the union over the objectives; what the data module must supply.
+        description: what checkpoints say of the model, so that they can be used without the configuration.
 
     Raises:
         IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways.
@@ -54,6 +56,7 @@ class Pretrainer(L.LightningModule):
         self.text_views: dict[str, TextView] = _union({name: o.text_views for name, o in objectives.items()})
         self.optimizer_settings = optimizer
         self.schedule = schedule
+        self.description: dict[str, Any] = {}
         self.prepare()
 
     def prepare(self) -> None:
@@ -84,6 +87,9 @@ class Pretrainer(L.LightningModule):
         optimizer = self.optimizer_settings.build(self)
         schedule = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[ENTRY] = self.description
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)

@@ -9,19 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from concord.benchmarks.records import Record, read_records
 from concord.errors import DataError
-
-
-@dataclass(frozen=True)
-class Result:
-    """One measured number of a run: the value, its 95% interval, the chance level and the number of examples."""
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    chance: float | None = None
-    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +28,7 @@ class Run:
 
     name: str
     folder: Path
-    results: dict[str, Result]
+    results: dict[str, Record]
     curves: pd.DataFrame
     info: dict[str, Any]
     gallery: list[dict[str, Any]] = field(default_factory=list)
@@ -78,16 +67,15 @@ def _name(folder: Path, root: Path) -> str:
     return folder.resolve().name if folder == root else str(folder.relative_to(root))
 
 
-def _results(path: Path, problems: list[str]) -> dict[str, Result]:
-    content = _json(path, dict, problems)
-    results: dict[str, Result] = {}
-    for record in content.get("records", []):
-        try:
-            name = str(record["name"])
-            results[name] = Result(name, *(record.get(key) for key in ("value", "low", "high", "chance", "n")))
-        except (KeyError, TypeError, AttributeError):
-            problems.append(f"{path.name}: a record without name or value")
-    return {name: result for name, result in results.items() if isinstance(result.value, int | float)}
+def _results(path: Path, problems: list[str]) -> dict[str, Record]:
+    if not path.is_file():
+        return {}
+    try:
+        records = read_records(path)
+    except (ValueError, TypeError, OSError) as error:
+        problems.append(f"{path.name}: {error}")
+        return {}
+    return {record.name: record for record in records}
 
 
 def _curves(path: Path, problems: list[str]) -> pd.DataFrame:

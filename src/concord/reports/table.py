@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from concord.reports.runs import Result, Run
+from concord.benchmarks.records import Record
+from concord.reports.runs import Run
 
 LOWER_IS_BETTER = ("median_rank", "modality_gap", "alignment", "uniformity", "loss")
 
@@ -54,7 +55,7 @@ def _terminal(cell: Cell) -> str:
     return f"{value}{' ~' if cell.tied else ''} [dim]{cell.interval.replace('[', chr(92) + '[')}[/dim]" if cell.interval else value
 
 
-def _line(name: str, results: Sequence[Result | None]) -> Line:
+def _line(name: str, results: Sequence[Record | None]) -> Line:
     found = [result for result in results if result is not None]
     sign = -1.0 if name.rsplit("/", 1)[-1] in LOWER_IS_BETTER else 1.0
     best = max(found, key=lambda result: sign * result.value)
@@ -64,7 +65,7 @@ def _line(name: str, results: Sequence[Result | None]) -> Line:
     return Line(name, "" if chance is None else number(name, chance), cells)
 
 
-def _cell(result: Result | None, best: Result, several: bool) -> Cell:
+def _cell(result: Record | None, best: Record, several: bool) -> Cell:
     if result is None:
         return Cell("–", "", best=False, tied=False)
     interval = ""
@@ -74,7 +75,7 @@ def _cell(result: Result | None, best: Result, several: bool) -> Cell:
     return Cell(number(result.name, result.value), interval, is_best, several and not is_best and _overlap(result, best))
 
 
-def _overlap(first: Result, second: Result) -> bool:
+def _overlap(first: Record, second: Record) -> bool:
     if first.low is None or first.high is None or second.low is None or second.high is None:
         return False
     return first.low <= second.high and second.low <= first.high

@@ -3,31 +3,122 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
+import torch
 
+from concord.benchmarks import Bench
 from concord.config import build, check
 from concord.data import WebDataModule
 from concord.errors import ConfigError, IncompatibleError
 from concord.images import Preprocess
 from concord.methods import Pretrainer
-from concord.models import DualEncoder
+from concord.models import DualEncoder, describe
+from concord.objectives import Objective
 from concord.tokenizers import Tokenizer
+
+METHOD_INJECTED = ("model", "optimizer", "schedule")
+TOKENIZER_CAPTIONS = 20_000
+"""Examples whose captions a vocabulary is learned from; more hardly change it."""
 
 
 @dataclass
 class Parts:
-    """What a training run is made of.
+    """What a training run is made of."""
 
-    Attributes:
-        spec: the model's configuration with everything filled in; a checkpoint keeps it.
-    """
-
-    tokenizer: Tokenizer
-    preprocess: Preprocess
-    spec: dict[str, Any]
     method: Pretrainer
     data: WebDataModule
+    tokenizer: Tokenizer
+    preprocess: Preprocess
+    bench: Bench
+
+
+def assemble(cfg: Mapping[str, Any], tokenizer: Tokenizer | None) -> Parts:
+    """Build the parts, data first: the vocabulary is learned from it and sets the size of the model.
+
+    Args:
+        cfg: the configuration, already checked.
+        tokenizer: one that is there already, of a checkpoint; None builds the configured one.
+    """
+    bench: Bench = build(cfg["benchmark"], "benchmark")
+    data: WebDataModule = build(cfg["data"], "data")
+    if tokenizer is None:
+        tokenizer = build(cfg["tokenizer"], "tokenizer")
+        if tokenizer.needs_training:
+            tokenizer.train(data.captions(TOKENIZER_CAPTIONS))  # type: ignore[attr-defined]
+    spec = model_spec(cfg, tokenizer)
+    method = build_method(cfg, build_model(spec))
+    preprocess: Preprocess = build(cfg["preprocess"], "preprocess", image_size=method.model.image.image_size)
+    method.description = describe(spec, tokenizer, preprocess)
+    data.setup_views(method.image_views, method.text_views, tokenizer, preprocess, method.model.image.size_multiple)
+    return Parts(method, data, tokenizer, preprocess, bench)
+
+
+def check_config(cfg: Mapping[str, Any]) -> None:
+    """Refuse what can be known to fail from the configuration alone: keys, types, ranges, and parts that do not fit.
+
+    The model is put together without memory or numbers, so that this costs a moment whatever its size.
+
+    Raises:
+        ConfigError: naming the key and the way out.
+    """
+    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule"):
+        check(cfg[group], group)
+    check(cfg["method"], "method", METHOD_INJECTED)
+    check(cfg["preprocess"], "preprocess", ("image_size",))
+    check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
+    tokenizer: Tokenizer = build(cfg["tokenizer"], "tokenizer")
+    with torch.device("meta"):
+        method = build_method(cfg, build_model(model_spec(cfg, tokenizer)))
+    _check_context(cfg, method.model)
+    _check_batch(cfg, method)
+
+
+def model_spec(cfg: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
+    """The model's configuration with the vocabulary size filled in: what a checkpoint keeps to rebuild the model."""
+    spec = copy.deepcopy(dict(cfg["model"]))
+    for part in ("text", "decoder"):
+        if isinstance(spec.get(part), dict) and spec[part].get("vocab_size", 0) is None:
+            spec[part]["vocab_size"] = tokenizer.vocab_size
+    return spec
+
+
+def build_model(spec: Mapping[str, Any]) -> DualEncoder:
+    return build(spec, "model")  # type: ignore[no-any-return]
+
+
+def build_method(cfg: Mapping[str, Any], model: DualEncoder) -> Pretrainer:
+    """The LightningModule: the model, its objectives, optimizer and schedule."""
+    optimizer, schedule = build(cfg["optimizer"], "optimizer"), build(cfg["schedule"], "schedule")
+    return build(cfg["method"], "method", model=model, optimizer=optimizer, schedule=schedule)  # type: ignore[no-any-return]
+
+
+def _check_context(cfg: Mapping[str, Any], model: DualEncoder) -> None:
+    longest, context = cfg["tokenizer"]["context_length"], model.text.context_length
+    if longest > context:
+        raise IncompatibleError(
+            f"model.text.context_length is {context} and captions may have tokenizer.context_length={longest} tokens; "
+            f"set model.text.context_length={longest} or tokenizer.context_length={context}"
+        )
+
+
+def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    contrasting = [name for name, part in method.objectives.items() if isinstance(part, Objective) and part.needs_negatives]
+    if not contrasting:
+        return
+    if cfg["data"]["batch_size"] < 2:
+        raise IncompatibleError(f"data.batch_size=1 leaves method.objectives.{contrasting[0]} without negatives; use at least 2")
+    if cfg["trainer"].get("accumulate", 1) > 1:
+        raise IncompatibleError(
+            f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
+            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
+        )
+
+
+def require_path(value: str | None, key: str, example: str) -> str:
+    """A path that the task cannot do without."""
+    if value is None:
+        raise ConfigError(f"{key} has no value; give one, as in {example}")
+    return value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ class Entry:
 
 def catalog(cfg: dict[str, Any], folder: Path) -> list[Entry]:
     """Print the catalog and return its entries."""
-    entries = read(Path(cfg["conf_folder"]))
+    entries = read(conf_folder())
     for group in GROUPS:
         table = Table("name", "what it is", "source", title=f"{group}=", title_justify="left", expand=False)
         for entry in entries:
@@ -36,6 +37,12 @@ def catalog(cfg: dict[str, Any], folder: Path) -> list[Entry]:
                 table.add_row(entry.name, entry.summary, entry.source)
         Console().print(table)
     return entries
+
+
+def conf_folder() -> Path:
+    """Where the configuration of this run was read."""
+    sources = HydraConfig.get().runtime.config_sources
+    return Path(next(source.path for source in sources if source.provider == "main"))
 
 
 def read(conf_folder: Path) -> list[Entry]:

@@ -152,6 +152,8 @@ class Tokenizer:
 
     def _encode(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
         cleaned = [clean(text, self.cleaning) for text in texts]
+        # A caption that spells out "</s>" must not end itself. Set here since neither JSON nor pickle keeps it.
+        self.engine.encode_special_tokens = True
         return self.engine.encode_batch_fast(cleaned, add_special_tokens=False)
 
     def _row(self, words: list[int]) -> list[int]:

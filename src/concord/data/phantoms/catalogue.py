@@ -14,7 +14,7 @@ NO_FINDING = "no finding"
 
 _BY_SIZE = ("small", "medium-sized", "large")
 _BY_EXTENT = ("small", "moderate", "large")
-_BY_COUNT = ("few", "several", "numerous")
+_BY_COUNT = ("scattered", "several", "numerous")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,10 @@ CHEST = Modality(
         ),
         Finding(
             "consolidation",
-            ("There is {degree} airspace consolidation in the {side} lung.", "{Degree} patchy consolidation is present in the {side} lung."),
+            (
+                "There is {degree} airspace consolidation in the {side} lung.",
+                "{Degree} patchy consolidation is present in the {side} lung.",
+            ),
             ("{Degree} {side} lung consolidation.", "Consolidation in the {side} lung, {degree}."),
             ("No focal consolidation.", "No airspace consolidation."),
             lateral=True,
@@ -202,7 +205,10 @@ FUNDUS = Modality(
         ),
         Finding(
             "large cup",
-            ("There is {degree} enlargement of the optic cup of the {side} eye.", "The cup of the {side} optic disc shows {degree} enlargement."),
+            (
+                "There is {degree} enlargement of the optic cup of the {side} eye.",
+                "The cup of the {side} optic disc shows {degree} enlargement.",
+            ),
             ("{Degree} optic disc cupping, {side} eye.", "Large optic cup in the {side} eye, {degree}."),
             ("The cup-to-disc ratio is normal.", "No enlargement of the optic cup."),
             lateral=True,
@@ -220,9 +226,13 @@ HISTOLOGY = Modality(
     findings=(
         Finding(
             "tumour",
-            ("There are sheets of enlarged, irregular, dark nuclei of {degree} density.", "{Degree} replacement by atypical cells is seen."),
-            ("Tumour with {degree} cellularity.", "{Degree} infiltration by tumour."),
+            (
+                "There is {degree} replacement of the glands by enlarged, irregular, dark nuclei.",
+                "{Degree} growth of atypical cells is seen.",
+            ),
+            ("{Degree} tumour.", "Tumour growth, {degree}."),
             ("No tumour.", "No atypical cells are seen."),
+            degrees=("focal", "partial", "extensive"),
         ),
         Finding(
             "inflammation",

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from concord.data.phantoms.catalogue import NO_FINDING, SEVERITIES, SIDES, Modality
+from concord.data.phantoms.catalogue import SEVERITIES, SIDES, Modality
 
 Split = Literal["train", "held_out"]
 SPLITS = ("train", "held_out")
@@ -59,14 +59,12 @@ def draw_study(modalities: list[Modality], seed: int, split: Split, index: int) 
     finding = modality.names[turn % len(modality.names)]
     anatomy = (seed, SPLITS.index(split), patient)
     detail = (*anatomy, visit + 1)
-    side, severity = _draw_side(modality, finding, anatomy, detail)
+    side, severity = _draw_side_and_severity(modality, finding, np.random.default_rng((*detail, 1)))
     return Study(modality, finding, side, severity, f"phantom-{split}-{seed}-{patient:06d}", anatomy, detail)
 
 
-def _draw_side(modality: Modality, name: str, anatomy: tuple[int, ...], detail: tuple[int, ...]) -> tuple[str | None, int | None]:
+def _draw_side_and_severity(modality: Modality, name: str, rng: np.random.Generator) -> tuple[str | None, int | None]:
     finding = modality.finding(name)
-    # A patient's photographs are of either eye; the same stream decides for normal studies.
-    rng = np.random.default_rng((*detail, 1))
     side = SIDES[rng.integers(2)] if modality.paired or (finding is not None and finding.lateral) else None
-    severity = None if name == NO_FINDING else int(rng.integers(len(SEVERITIES)))
+    severity = None if finding is None else int(rng.integers(len(SEVERITIES)))
     return side, severity

@@ -86,8 +86,7 @@ def draw_scene(rng: Random, split: Split, count: int, label: int | None = None) 
     else:
         relations, centres = _corner(rng, diameters)
     things = tuple(
-        Thing(look, x, y, diameter, (rng.random(), rng.random()))
-        for look, diameter, (x, y) in zip(looks, diameters, centres, strict=True)
+        Thing(look, x, y, diameter, (rng.random(), rng.random())) for look, diameter, (x, y) in zip(looks, diameters, centres, strict=True)
     )
     return Scene(things, relations, place, _draw_background(rng))
 

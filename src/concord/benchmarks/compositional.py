@@ -1,0 +1,116 @@
+"""Compositional tests: the right caption against nearly the same words that say something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from concord.benchmarks.evaluation import Evaluation, Examples, log
+from concord.benchmarks.protocol import Scorer
+from concord.benchmarks.ranking import tie_width, wins
+from concord.benchmarks.records import Record, Results
+from concord.benchmarks.statistics import Floats, bootstrap, mean_of, share_interval
+from concord.benchmarks.task import Task
+from concord.benchmarks.texts import Vocabulary, normalized
+from concord.errors import DataError
+from concord.types import Pair, Paper
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question: an image, its caption, and the wrong captions of one kind."""
+
+    row: int
+    kind: str
+    right: str
+    wrong: list[str]
+
+
+class Compositional(Task):
+    """Accuracy by kind of wrong caption, one image and its first caption at a time (the form of SugarCrepe, Hsieh et al. 2023).
+
+    The right caption must score strictly above every wrong one, so that a model which says the same of all captions scores 0.
+    A wrong caption with the very words of the right one is no question and is left out.
+
+    Records: `compositional/DATASET/KIND/accuracy`, and `compositional/DATASET/likelihood/KIND/accuracy` where the model
+    can also be scored by its caption likelihood. Chance is the mean of 1 / (1 + number of wrong captions).
+
+    Args:
+        reader: pairs with `negatives` in their metadata, a mapping from kind to wrong captions.
+        limit, unit: see `Task`.
+    """
+
+    kind = "compositional"
+    paper: ClassVar[Paper] = Paper(
+        "SugarCrepe: Fixing Hackable Benchmarks for Vision-Language Compositionality",
+        "Hsieh et al.",
+        2023,
+        "https://arxiv.org/abs/2306.14610",
+    )
+
+    def run(self, evaluation: Evaluation) -> Results:
+        records = self._measure(evaluation, evaluation.scorer, "")
+        if evaluation.likelihood is not None:
+            records += self._measure(evaluation, evaluation.likelihood, "likelihood/")
+        return Results(records)
+
+    def _measure(self, evaluation: Evaluation, scorer: Scorer, prefix: str) -> list[Record]:
+        examples = evaluation.examples(self.reader, self.limit, scorer)
+        items = self._items(examples)
+        correct = np.array(_answers(scorer, examples, items), dtype=np.float64)
+        units = self.units(examples.pairs)
+        records = []
+        for kind in dict.fromkeys(item.kind for item in items):
+            places = [place for place, item in enumerate(items) if item.kind == kind]
+            chosen = [items[place] for place in places]
+            chance = float(np.mean([1 / (1 + len(item.wrong)) for item in chosen]))
+            records.append(self._record(evaluation, prefix + kind, correct[places], chance, units[[item.row for item in chosen]]))
+        return records
+
+    def _items(self, examples: Examples) -> list[Item]:
+        found = [item for row, pair in enumerate(examples.pairs) for item in _items_of(row, pair)]
+        items = [item for item in found if item.wrong]
+        if not items:
+            raise DataError(f"{self.reader.name}: no example has a caption and wrong captions (metadata negatives)")
+        if len(items) < len(found):
+            dropped = len(found) - len(items)
+            log.warning("%s: %d wrong captions are, word for word, the right one, and are left out", self.reader.name, dropped)
+        return items
+
+    def _record(self, evaluation: Evaluation, subset: str, correct: Floats, chance: float, units: NDArray[np.int64]) -> Record:
+        value, n = float(correct.mean()), len(correct)
+        images, numbered = np.unique(units, return_inverse=True)
+        rng = evaluation.generator(self.kind, self.reader.name, subset)
+        samples = bootstrap(mean_of(correct), n, evaluation.bootstrap, rng, numbered)
+        low, high = share_interval(value, samples[:, 0], len(images))
+        return Record(self.kind, self.reader.name, "accuracy", value, chance, low, high, n, subset, evaluation.seed)
+
+
+def _items_of(row: int, pair: Pair) -> list[Item]:
+    if not pair.captions:
+        return []
+    right = pair.captions[0]
+    return [
+        Item(row, kind, right, [text for text in wrong if normalized(text) != normalized(right)])
+        for kind, wrong in pair.metadata.get("negatives", {}).items()
+        if wrong
+    ]
+
+
+def _answers(scorer: Scorer, examples: Examples, items: list[Item]) -> list[bool]:
+    """Whether each item's right caption won."""
+    texts = Vocabulary()
+    places = [texts.add_all([item.right, *item.wrong]) for item in items]
+    embedded = scorer.embed_texts(texts.texts)
+    # Image by image: all pairs of images and captions would be hundreds of times as many, too many for a likelihood.
+    scores: list[Tensor] = [
+        scorer.score(examples.images[item.row : item.row + 1], embedded[torch.tensor(place)])[0].cpu()
+        for item, place in zip(items, places, strict=True)
+    ]
+    width = tie_width(torch.stack([row[0] for row in scores]))
+    return [wins(row[0], row[1:], width) for row in scores]

@@ -1,0 +1,169 @@
+"""How training looks at a picture: crops, flips and colours, drawn from an explicit generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from torch import Tensor
+
+from concord.images import Preprocess, to_tensor
+
+Enhancement = Callable[[Image.Image, float], Image.Image]
+
+
+class Augmentation:
+    """One recipe: a random resized crop and what happens to it. Every probability is 0 unless given.
+
+    The order is rotation, crop, flip, colours (in random order), grey, blur, as SimCLR has it (Chen et al. 2020, appendix A).
+
+    Args:
+        scale: smallest and largest share of the picture's area in the crop, in (0, 1]; None for the whole picture as
+            evaluation sees it.
+        ratio: narrowest and widest width / height of the crop.
+        size: side of the result as a share of the image size, in (0, 1]; below 1 for local crops.
+        flip: probability of a horizontal flip.
+        rotation: largest angle in degrees, either way; corners are filled with the background.
+        jitter: probability of changing the colours.
+        brightness, contrast, saturation: factors are drawn from [1 - x, 1 + x].
+        hue: shifts are drawn from [-x, x], as a share of the colour circle, in [0, 0.5].
+        grey: probability of dropping the colours.
+        blur: probability of a Gaussian blur.
+        blur_sigma: smallest and largest standard deviation of the blur, in pixels of the result.
+    """
+
+    def __init__(
+        self,
+        scale: tuple[float, float] | None = None,
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        size: float = 1.0,
+        flip: float = 0.0,
+        rotation: float = 0.0,
+        jitter: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        grey: float = 0.0,
+        blur: float = 0.0,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+    ) -> None:
+        self.scale = tuple(scale) if scale is not None else None
+        self.ratio = tuple(ratio)
+        self.size = size
+        self.flip = flip
+        self.rotation = rotation
+        self.jitter = jitter
+        self.brightness = brightness
+        self.contrast = contrast
+        self.saturation = saturation
+        self.hue = hue
+        self.grey = grey
+        self.blur = blur
+        self.blur_sigma = tuple(blur_sigma)
+        self._check()
+
+    def _check(self) -> None:
+        _check_range("scale", self.scale if self.scale is not None else (1.0, 1.0), 1.0)
+        _check_range("ratio", self.ratio, math.inf)
+        _check_range("blur_sigma", self.blur_sigma, math.inf)
+        for name in ("flip", "jitter", "grey", "blur"):
+            _check_number(name, getattr(self, name), 1.0)
+        for name in ("brightness", "contrast", "saturation"):
+            _check_number(name, getattr(self, name), math.inf)
+        _check_number("hue", self.hue, 0.5)
+        _check_number("rotation", self.rotation, 180.0)
+        if not 0 < self.size <= 1:
+            raise ValueError(f"size must lie in (0, 1], got {self.size}")
+        if self.size < 1 and self.scale is None:
+            raise ValueError(f"size {self.size} makes a local crop and needs a scale, got null")
+
+    def output_size(self, image_size: int, multiple: int = 1) -> int:
+        """Side of the result in pixels: the share of `image_size`, rounded to a multiple that the image tower takes."""
+        return image_size if self.size == 1 else max(1, round(self.size * image_size / multiple)) * multiple
+
+    def __call__(self, picture: Image.Image, size: int, preprocess: Preprocess, rng: Random) -> Tensor:
+        """A picture in RGB as uint8 [3, size, size]. The same generator state gives the same pixels."""
+        if self.rotation > 0:
+            angle = rng.uniform(-self.rotation, self.rotation)
+            picture = picture.rotate(angle, Image.Resampling.BILINEAR, fillcolor=preprocess.background)
+        if self.scale is None:
+            picture = preprocess.fit(picture)
+        else:
+            box = draw_box(picture.width, picture.height, self.scale, self.ratio, rng)
+            picture = picture.resize((size, size), Image.Resampling[preprocess.interpolation.upper()], box)
+        if rng.random() < self.flip:
+            picture = ImageOps.mirror(picture)
+        if rng.random() < self.jitter:
+            picture = self._change_colours(picture, rng)
+        if rng.random() < self.grey:
+            picture = picture.convert("L").convert("RGB")
+        if rng.random() < self.blur:
+            picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(*self.blur_sigma)))
+        return to_tensor(picture)
+
+    def _change_colours(self, picture: Image.Image, rng: Random) -> Image.Image:
+        changes: list[tuple[Enhancement, float]] = [
+            (enhance, rng.uniform(max(0.0, 1 - spread), 1 + spread))
+            for enhance, spread in ((_brighten, self.brightness), (_contrast, self.contrast), (_saturate, self.saturation))
+            if spread > 0
+        ]
+        if self.hue > 0:
+            changes.append((_shift_hue, rng.uniform(-self.hue, self.hue)))
+        rng.shuffle(changes)
+        for enhance, amount in changes:
+            picture = enhance(picture, amount)
+        return picture
+
+
+def draw_box(
+    width: int, height: int, scale: tuple[float, ...], ratio: tuple[float, ...], rng: Random
+) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a random crop: area uniform in `scale`, log of the shape uniform in `ratio`.
+
+    After ten draws that do not fit, the largest centred crop of an allowed shape, as Inception's crops have it
+    (Szegedy et al. 2015).
+    """
+    for _ in range(10):
+        area = width * height * rng.uniform(*scale)
+        shape = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        w, h = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = rng.randint(0, width - w), rng.randint(0, height - h)
+            return left, top, left + w, top + h
+    w = min(width, max(1, round(height * ratio[1])))
+    h = min(height, max(1, round(width / ratio[0])))
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def _brighten(picture: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Brightness(picture).enhance(factor)
+
+
+def _contrast(picture: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Contrast(picture).enhance(factor)
+
+
+def _saturate(picture: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Color(picture).enhance(factor)
+
+
+def _shift_hue(picture: Image.Image, share: float) -> Image.Image:
+    hue, saturation, value = picture.convert("HSV").split()
+    shifted = np.asarray(hue) + np.uint8(round(share * 256) % 256)   # wraps round at 256, as the colour circle does
+    return Image.merge("HSV", (Image.fromarray(shifted), saturation, value)).convert("RGB")
+
+
+def _check_range(name: str, value: tuple[float, ...], most: float) -> None:
+    if len(value) != 2 or not 0 < value[0] <= value[1] <= most:
+        limit = f" at most {most:g}" if most < math.inf else ""
+        raise ValueError(f"{name} must be two positive numbers in rising order{limit}, got {list(value)}")
+
+
+def _check_number(name: str, value: float, most: float) -> None:
+    if not 0 <= value <= most:
+        raise ValueError(f"{name} must lie in [0, {most:g}], got {value}")

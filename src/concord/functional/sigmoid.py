@@ -1,0 +1,91 @@
+"""The pairwise sigmoid loss (SigLIP: Zhai et al. 2023): every cell of the image-text table is a yes/no question of its own.
+
+A block is the table of some images against some texts. All functions give the sum over the cells of a block; the loss is
+that sum over all blocks divided by the number of images (not of cells). A block that holds the pairs themselves has its
+positives at column row + offset; a block of strangers has none (offset None).
+
+Dimensions: n images, m texts, E width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from concord.functional.precision import full_precision
+from concord.functional.tiles import checked_tile, tiles_of_logits
+
+
+@full_precision
+def pairwise_sigmoid(logits: Tensor, offset: int | None = 0) -> Tensor:
+    """Sum of softplus(-z * logit) over a block, z = 1 at positives and -1 elsewhere (SigLIP, eq. 1 without 1/N); scalar.
+
+    Args:
+        logits: [n, m], scale and bias included.
+        offset: image i belongs to text offset + i; None where no image of the block belongs to any text of it.
+    """
+    if offset is None:
+        return -F.logsigmoid(-logits).sum()
+    positives = torch.zeros_like(logits)
+    positives.diagonal(offset).fill_(1)
+    return -F.logsigmoid((2 * positives - 1) * logits).sum()
+
+
+@full_precision
+def tiled_pairwise_sigmoid(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, tile: int, offset: int | None = 0) -> Tensor:
+    """`pairwise_sigmoid` of scale * images @ texts.T + bias, tile by tile and again in the backward pass.
+
+    Args:
+        images: [n, E].
+        texts: [m, E].
+        scale, bias: scalars.
+        tile: side of a tile, at least 1; it need not divide n or m.
+        offset: as in `pairwise_sigmoid`.
+
+    Returns:
+        The sum over the cells, scalar; gradients are exact for all four inputs.
+    """
+    total: Tensor = _PairwiseSigmoid.apply(images, texts, scale, bias, checked_tile(tile), offset)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _PairwiseSigmoid(torch.autograd.Function):
+    """Sum of softplus(-z (scale * images @ texts.T + bias))."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, tile: int, offset: int | None) -> Tensor:
+        total = images.new_zeros(())
+        for row, column, logits, scratch in tiles_of_logits(images, texts, scale, tile):
+            _flip_positives(logits.add_(bias), row, column, offset)
+            # softplus(x) = max(x, 0) + log(1 + exp(-|x|)), in the memory that there is.
+            soft = torch.abs(logits, out=scratch).neg_().exp_().log1p_()
+            total += soft.sum() + logits.clamp_(min=0).sum()
+        ctx.save_for_backward(images, texts, scale, bias)
+        ctx.tile, ctx.offset = tile, offset
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        images, texts, scale, bias = ctx.saved_tensors
+        grad_images, grad_texts, grad_bias = torch.zeros_like(images), torch.zeros_like(texts), torch.zeros_like(bias)
+        for row, column, logits, _ in tiles_of_logits(images, texts, scale, ctx.tile):
+            _flip_positives(logits.add_(bias), row, column, ctx.offset)
+            slope = logits.sigmoid_().mul_(grad)
+            _flip_positives(slope, row, column, ctx.offset)
+            grad_bias += slope.sum()
+            grad_images[row].addmm_(slope, texts[column])
+            if ctx.needs_input_grad[1]:
+                grad_texts[column].addmm_(slope.T, images[row])
+        grad_scale = (grad_images * images).sum().view_as(scale)
+        return grad_images.mul_(scale), grad_texts.mul_(scale), grad_scale, grad_bias, None, None
+
+
+def _flip_positives(tile: Tensor, row: slice, column: slice, offset: int | None) -> None:
+    """Change the sign of the cells of a tile that are pairs, in place."""
+    if offset is not None:
+        tile.diagonal(row.start + offset - column.start).neg_()

@@ -1,0 +1,1 @@
+"""Towers, poolers, decoders, similarities, and the dual encoder that joins them."""

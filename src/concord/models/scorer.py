@@ -1,0 +1,225 @@
+"""A model as benchmarks and users see it: raw images and raw texts in, scores out.
+
+Dimensions: N images, M texts, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from concord.images import Preprocess
+from concord.models.dual_encoder import DualEncoder
+from concord.tokenizers import Tokenizer
+from concord.types import Embeddings, Features, RawImage, Tokens
+
+BUDGET = 2**26
+"""Numbers that the comparison of one tile of images with one tile of texts may hold at a time; 256 MiB in single precision."""
+
+Query = Literal["image", "text"]
+
+
+class BaseScorer:
+    """What all scorers share: batches, tiles, evaluation mode without gradients. The model is left in the mode it was in.
+
+    A subclass says what it keeps of an image and of a text, and how it compares the two.
+
+    Args:
+        model: the dual encoder.
+        preprocess: how pictures are brought to the tower.
+        tokenizer: that of the text tower.
+        device: where to compute; the model is moved there. None leaves it where it is.
+        batch_size: images or texts that go through a tower at a time.
+    """
+
+    def __init__(
+        self,
+        model: DualEncoder,
+        preprocess: Preprocess,
+        tokenizer: Tokenizer,
+        device: torch.device | str | None = None,
+        batch_size: int = 256,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.model = model if device is None else model.to(device)
+        self.preprocess = preprocess
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.similarity.logit_scale.device
+
+    def embed_images(self, images: Sequence[RawImage]) -> Embeddings:
+        """What the scorer keeps of N images, on the CPU.
+
+        Raises:
+            DataError: an image that cannot be decoded.
+            ValueError: no image.
+        """
+        if len(images) == 0:
+            raise ValueError("images must hold at least one image, got none")
+        parts = []
+        with evaluating(self.model):
+            for start in range(0, len(images), self.batch_size):
+                pixels = torch.stack([self.preprocess(image) for image in images[start : start + self.batch_size]])
+                parts.append(self._keep_image(self.model.image(pixels.to(self.device))).to("cpu"))
+        return Embeddings.cat(parts)
+
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
+        """What the scorer keeps of M texts, on the CPU.
+
+        Raises:
+            ValueError: no text.
+        """
+        if len(texts) == 0:
+            raise ValueError("texts must hold at least one text, got none")
+        # Texts of like length share a batch, so that short ones are not padded to the longest of all.
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        parts = []
+        with evaluating(self.model):
+            for start in range(0, len(order), self.batch_size):
+                tokens = self.tokenizer([texts[index] for index in order[start : start + self.batch_size]])
+                parts.append(self._keep_text(tokens.to(self.device)).to("cpu"))
+        return Embeddings.cat(parts)[torch.tensor(order).argsort()]
+
+    def score(self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str], query: Query = "image") -> Tensor:
+        """How well each text fits each image, [N, M] on the CPU; higher is better, neither scaled nor shifted.
+
+        The matrix is made tile by tile, so that comparisons of all tokens with all tokens fit in memory.
+
+        Args:
+            images: raw images, or what `embed_images` made of them.
+            texts: raw texts, or what `embed_texts` made of them.
+            query: which side searches the other. It matters for late interaction only, which is not symmetric.
+        """
+        if query not in ("image", "text"):
+            raise ValueError(f"query must be 'image' or 'text', got {query!r}")
+        images = images if isinstance(images, Embeddings) else self.embed_images(images)
+        texts = texts if isinstance(texts, Embeddings) else self.embed_texts(texts)
+        rows, columns = self._tile(images, texts)
+        strips = []
+        with evaluating(self.model):
+            for column in _slices(len(texts), columns):
+                score_images = self._against(texts[column].to(self.device), query)
+                strips.append([score_images(images[row].to(self.device)).cpu() for row in _slices(len(images), rows)])
+        return torch.cat([torch.cat(strip) for strip in strips], dim=1)
+
+    def score_classes(self, images: Embeddings, prompts: Sequence[Sequence[str]]) -> Tensor:
+        """How well each class fits each image, [N, C]; a class is described by one or more prompts.
+
+        Args:
+            images: what `embed_images` made.
+            prompts: for each class its prompts. How they are brought together is the scorer's choice, see its class.
+        """
+        if len(prompts) == 0 or any(len(group) == 0 for group in prompts):
+            raise ValueError("prompts must hold at least one class and each class at least one prompt")
+        strips = []
+        for groups in _portions(prompts, self.batch_size):
+            texts = self.embed_texts([prompt for group in groups for prompt in group])
+            strips.append(self._score_groups(images, texts, [len(group) for group in groups]))
+        return torch.cat(strips, dim=1)
+
+    def _keep_image(self, features: Features) -> Embeddings:
+        raise NotImplementedError
+
+    def _keep_text(self, tokens: Tokens) -> Embeddings:
+        raise NotImplementedError
+
+    def _tile(self, images: Embeddings, texts: Embeddings) -> tuple[int, int]:
+        """How many images are compared with how many texts at a time."""
+        raise NotImplementedError
+
+    def _against(self, texts: Embeddings, query: Query) -> Callable[[Embeddings], Tensor]:
+        """A function that scores a tile of images against this tile of texts; what depends on the texts alone is done once."""
+        raise NotImplementedError
+
+    def _score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
+        """Scores of groups of neighbouring texts, [N, len(sizes)]: here the mean over each group."""
+        return torch.stack([part.mean(dim=1) for part in torch.split(self.score(images, texts), sizes, dim=1)], dim=1)
+
+
+class Scorer(BaseScorer):
+    """Scores by the model's own similarity: cosine, late interaction, or minus a hyperbolic distance.
+
+    Prompts of one class: unit vectors are averaged and brought back to unit length (CLIP, Radford et al. 2021) where the
+    similarity is an inner product; scores are averaged where it is not (FILIP, Yao et al. 2022; Lorentz distance).
+    """
+
+    def classify(self, image: RawImage, names: Sequence[str], template: str = "a photo of a {}") -> dict[str, float]:
+        """Probability of each name for one image, the likeliest first: a softmax over the scaled scores.
+
+        Args:
+            image: what to classify.
+            names: the classes, each once.
+            template: the text of a class, {} standing for its name.
+        """
+        if len(set(names)) != len(names) or len(names) == 0:
+            raise ValueError(f"names must hold each class once, got {list(names)}")
+        if "{}" not in template:
+            raise ValueError(f"template must contain {{}} where the name goes, got {template!r}")
+        scores = self.score_classes(self.embed_images([image]), [[template.replace("{}", name)] for name in names])[0]
+        probabilities = (scores.double() * self.model.similarity.scale.item()).softmax(dim=0).tolist()
+        return dict(sorted(zip(names, probabilities, strict=True), key=lambda item: -item[1]))
+
+    def _keep_image(self, features: Features) -> Embeddings:
+        return self.model.embed_image(features)
+
+    def _keep_text(self, tokens: Tokens) -> Embeddings:
+        return self.model.embed_text(self.model.text(tokens))
+
+    def _tile(self, images: Embeddings, texts: Embeddings) -> tuple[int, int]:
+        if images.tokens is not None and texts.tokens is not None:
+            cost = images.tokens.shape[1] * texts.tokens.shape[1]
+        else:
+            cost = 1 if self.model.similarity.dot_product else images.vectors.shape[1]
+        side = max(1, math.isqrt(BUDGET // cost))
+        return side, side
+
+    def _against(self, texts: Embeddings, query: Query) -> Callable[[Embeddings], Tensor]:
+        similarity = self.model.similarity
+        if query == "image":
+            return lambda images: similarity.image_to_text(images, texts)
+        return lambda images: similarity.text_to_image(texts, images).T
+
+    def _score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
+        if not self.model.similarity.dot_product:
+            return super()._score_groups(images, texts, sizes)
+        means = torch.stack([part.mean(dim=0) for part in torch.split(texts.vectors, sizes)])
+        return self.score(images, Embeddings(F.normalize(means, dim=-1)))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _slices(total: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, total, size)]
+
+
+def _portions(groups: Sequence[Sequence[str]], size: int) -> Iterator[list[Sequence[str]]]:
+    """Whole groups, together of about `size` texts."""
+    portion: list[Sequence[str]] = []
+    for group in groups:
+        portion.append(group)
+        if sum(map(len, portion)) >= size:
+            yield portion
+            portion = []
+    if portion:
+        yield portion

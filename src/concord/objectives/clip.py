@@ -1,0 +1,130 @@
+"""Symmetric InfoNCE, the objective of CLIP, ALIGN and ConVIRT.
+
+Dimensions: b pairs on this rank, N pairs on all ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from concord.distributed import Ranks
+from concord.errors import IncompatibleError
+from concord.functional.contrastive import accuracy, info_nce, weighted
+from concord.functional.tiled import tiled_bidirectional_info_nce, tiled_info_nce
+from concord.models.dual_encoder import DualEncoder
+from concord.models.similarity import Similarity
+from concord.objectives.base import Objective, Step, Terms
+from concord.objectives.exchange import gather
+from concord.types import Embeddings, ImageView, Paper, TextView
+
+
+class InfoNCE(Objective):
+    """Each image picks its text among all texts of the global batch, and each text its image (CLIP, section 2.3).
+
+    With label smoothing it is ALIGN's loss (up to ALIGN's factor of 2); with sentences and a weight of 0.75 it is ConVIRT's.
+
+    Args:
+        weight: factor in the training loss.
+        label_smoothing: share of the target's probability that is spread over all N candidates, in [0, 1); ALIGN has 0.1.
+        image_to_text_weight: share of the image-to-text direction, in [0, 1]; CLIP has 0.5, ConVIRT 0.75.
+        text_view: "caption" or "sentence" (one sentence drawn from the caption).
+        tile: side of the tiles in which the logits are computed, so that memory does not grow with the square of the batch;
+            None computes them at once. Inner-product similarities only.
+    """
+
+    image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
+    paper = Paper(
+        title="Learning Transferable Visual Models From Natural Language Supervision",
+        authors="Radford et al.",
+        year=2021,
+        link="https://arxiv.org/abs/2103.00020",
+    )
+    needs_negatives = True
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        label_smoothing: float = 0.0,
+        image_to_text_weight: float = 0.5,
+        text_view: Literal["caption", "sentence"] = "caption",
+        tile: int | None = None,
+    ) -> None:
+        super().__init__(weight)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}")
+        if not 0 <= image_to_text_weight <= 1:
+            raise ValueError(f"image_to_text_weight must lie in [0, 1], got {image_to_text_weight}")
+        if text_view not in ("caption", "sentence"):
+            raise ValueError(f"text_view must be 'caption' or 'sentence', got {text_view!r}")
+        if tile is not None and tile < 1:
+            raise ValueError(f"tile must be at least 1 or null, got {tile}")
+        self.text_views = {text_view: TextView(text_view)}
+        self.text_view = text_view
+        self.label_smoothing = label_smoothing
+        self.image_to_text_weight = image_to_text_weight
+        self.tile = tile
+
+    def check(self, model: DualEncoder) -> None:
+        check_tile(self.tile, model.similarity)
+
+    def forward(self, step: Step) -> Terms:
+        images, texts = step.image_embeddings("image"), step.text_embeddings(self.text_view)
+        arguments = self.label_smoothing, self.image_to_text_weight
+        if self.tile is None:
+            return match_pairs(step.model.similarity, images, texts, step.ranks, *arguments)
+        return _match_pairs_tiled(step.model.similarity.scale, images.vectors, texts.vectors, step.ranks, self.tile, *arguments)
+
+
+def match_pairs(
+    similarity: Similarity,
+    images: Embeddings,
+    texts: Embeddings,
+    ranks: Ranks,
+    label_smoothing: float = 0.0,
+    image_to_text_weight: float = 0.5,
+) -> Terms:
+    """InfoNCE in both directions under any similarity: this rank's rows [b] against the columns [N] of all ranks."""
+    targets = ranks.offset(len(images)) + torch.arange(len(images), device=images.vectors.device)
+    image_rows = logits(similarity, similarity.image_to_text(images, gather(ranks, texts)))
+    text_rows = logits(similarity, similarity.text_to_image(texts, gather(ranks, images)))
+    image_loss, text_loss = (info_nce(rows, targets, label_smoothing) for rows in (image_rows, text_rows))
+    return _terms(weighted(image_loss, text_loss, image_to_text_weight), accuracy(image_rows, targets), accuracy(text_rows, targets))
+
+
+def _match_pairs_tiled(
+    scale: Tensor, images: Tensor, texts: Tensor, ranks: Ranks, tile: int, label_smoothing: float, image_to_text_weight: float
+) -> Terms:
+    """The same for unit vectors [b, E] under their inner product. A bias does not matter: it moves all logits alike."""
+    if ranks.world == 1:
+        return _terms(*tiled_bidirectional_info_nce(images, texts, scale, tile, label_smoothing, image_to_text_weight))
+    offset = ranks.offset(len(images))
+    image_to_text, image_accuracy = tiled_info_nce(images, ranks.gather(texts), scale, offset, tile, label_smoothing)
+    text_to_image, text_accuracy = tiled_info_nce(texts, ranks.gather(images), scale, offset, tile, label_smoothing)
+    return _terms(weighted(image_to_text, text_to_image, image_to_text_weight), image_accuracy, text_accuracy)
+
+
+def _terms(loss: Tensor, image_to_text: Tensor, text_to_image: Tensor) -> Terms:
+    return Terms(loss, logs={"image_to_text_accuracy": image_to_text, "text_to_image_accuracy": text_to_image})
+
+
+def logits(similarity: Similarity, values: Tensor) -> Tensor:
+    """scale * values + bias."""
+    scaled = similarity.scale * values
+    return scaled if similarity.logit_bias is None else scaled + similarity.logit_bias
+
+
+def check_tile(tile: int | None, similarity: Similarity) -> None:
+    """Refuse tiles where the similarity is not an inner product of vectors.
+
+    Raises:
+        IncompatibleError: with the way out.
+    """
+    if tile is not None and not similarity.dot_product:
+        raise IncompatibleError(
+            f"tile={tile} needs a similarity that is an inner product, which {type(similarity).__name__} is not; "
+            "set tile=null or choose model.similarity Cosine"
+        )

@@ -1,0 +1,112 @@
+"""`task=train`: train a method on a data set, measure it, and leave a run folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from rich.console import Console
+
+from concord.benchmarks import Results
+from concord.config import build
+from concord.errors import CheckpointError
+from concord.methods import Pretrainer
+from concord.models import Scorer, load
+from concord.reports import find_runs, leaderboard, write_page
+from concord.tasks.assemble import Parts, assemble, check_config
+from concord.tasks.measure import measure
+from concord.tasks.record import save_config
+from concord.training import seed_everything
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str | None) -> dict[str, float]:
+    """Train what the configuration describes.
+
+    Args:
+        cfg: the resolved configuration.
+        folder: the run folder.
+        resume: the run folder again, where an interrupted run shall go on.
+        checkpoint: a trained model to start from; its tokenizer is taken over.
+
+    Returns:
+        The last value of everything that was measured, by name.
+    """
+    check_config(cfg)
+    save_config(cfg, folder)
+    seed_everything(cfg["seed"])
+    last = _last_checkpoint(folder) if resume is not None else None
+    start = load(last or checkpoint) if last or checkpoint else None
+    parts = assemble(cfg, start.tokenizer if start is not None else None)
+    if start is not None and last is None:
+        start_from(parts.method, start, str(checkpoint))
+    trainer = build_trainer(cfg, folder, parts)
+    trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
+    if trainer.is_global_zero:
+        _show(folder)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def start_from(method: Pretrainer, start: Scorer, path: str) -> None:
+    """Give the method's model the weights of a trained one; both must have the same parts.
+
+    Raises:
+        CheckpointError: naming the first part that differs.
+    """
+    ours, theirs = method.model.state_dict(), start.model.state_dict()
+    differing = [name for name in ours if name not in theirs or ours[name].shape != theirs[name].shape]
+    if differing:
+        raise CheckpointError(f"checkpoint: {path} does not fit the configured model at {differing[0]} and {len(differing) - 1} more places")
+    method.model.load_state_dict({name: theirs[name] for name in ours})
+
+
+def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Trainer:
+    """The trainer with its callbacks and loggers."""
+
+    def measured(module: L.LightningModule) -> Results:
+        assert isinstance(module, Pretrainer)
+        return measure(parts.bench, module.model, parts.preprocess, parts.tokenizer)
+
+    injected: dict[str, dict[str, Any]] = {"benchmark": {"measure": measured}, "summary": {"lines": summary_lines(parts)}}
+    nodes = {name: node for name, node in cfg["callbacks"].items() if node is not None}
+    if not parts.bench.tasks:
+        nodes.pop("benchmark", None)
+    callbacks = [build(node, f"callbacks.{name}", **injected.get(name, {})) for name, node in nodes.items()]
+    loggers = [build(node, f"logger.{name}") for name, node in cfg["logger"].items()]
+    trainer: L.Trainer = build(cfg["trainer"], "trainer", callbacks=callbacks, logger=loggers, folder=folder)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(dict(cfg))
+    return trainer
+
+
+def summary_lines(parts: Parts) -> dict[str, str]:
+    """What the start summary says of the data."""
+    plan = parts.data.plan()
+    views = ", ".join(f"{view.name} ({view.recipe}) {'x'.join(map(str, view.shape))}" for view in plan.views)
+    return {
+        "data": f"{plan.source}, {plan.examples:,} examples" + (f" in {plan.path}" if plan.path is not None else ""),
+        "batch": f"{plan.batch_size:,} pairs, {plan.batches_per_epoch:,} batches per epoch, {plan.bytes / 2**20:.1f} MiB",
+        "views": views,
+        "vocabulary": f"{parts.tokenizer.vocab_size:,} tokens, captions of at most {parts.tokenizer.context_length}",
+    }
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.is_file():
+        return last
+    log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
+    return None
+
+
+def _show(folder: Path) -> None:
+    """The table in the terminal, and the page in the run folder."""
+    runs = find_runs(folder)
+    console = Console()
+    if runs[0].results:
+        console.print(leaderboard(runs))
+    console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)

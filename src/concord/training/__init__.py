@@ -1,0 +1,47 @@
+"""Everything between a method and a trained model: optimizers, schedules, the trainer, callbacks, loggers, resumption."""
+
+from concord.training.callbacks import (
+    BenchmarkCallback,
+    Checkpoints,
+    GradientNorm,
+    LearningRate,
+    Progress,
+    RunRecord,
+    StartSummary,
+    StopOnNonFinite,
+    Throughput,
+)
+from concord.training.checkpointing import AtomicCheckpointIO
+from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
+from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
+from concord.training.randomness import RandomStates, preserved_random_state, seed_everything
+from concord.training.schedules import Constant, Cosine, Linear, Schedule
+from concord.training.trainer import make_trainer
+
+__all__ = [
+    "AdamW",
+    "AtomicCheckpointIO",
+    "BenchmarkCallback",
+    "CSVLogger",
+    "Checkpoints",
+    "Constant",
+    "Cosine",
+    "GradientNorm",
+    "LearningRate",
+    "Linear",
+    "OptimizerSettings",
+    "Progress",
+    "RandomStates",
+    "RunLogger",
+    "RunRecord",
+    "Schedule",
+    "StartSummary",
+    "StopOnNonFinite",
+    "TensorBoardLogger",
+    "Throughput",
+    "TimmOptimizer",
+    "WandbLogger",
+    "make_trainer",
+    "preserved_random_state",
+    "seed_everything",
+]

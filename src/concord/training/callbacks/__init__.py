@@ -1,0 +1,22 @@
+"""What happens around the training steps."""
+
+from concord.training.callbacks.benchmark import BenchmarkCallback
+from concord.training.callbacks.checkpoints import Checkpoints
+from concord.training.callbacks.monitors import GradientNorm, LearningRate
+from concord.training.callbacks.nonfinite import StopOnNonFinite
+from concord.training.callbacks.progress import Progress
+from concord.training.callbacks.record import RunRecord
+from concord.training.callbacks.summary import StartSummary
+from concord.training.callbacks.throughput import Throughput
+
+__all__ = [
+    "BenchmarkCallback",
+    "Checkpoints",
+    "GradientNorm",
+    "LearningRate",
+    "Progress",
+    "RunRecord",
+    "StartSummary",
+    "StopOnNonFinite",
+    "Throughput",
+]

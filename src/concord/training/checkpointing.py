@@ -1,0 +1,33 @@
+"""Checkpoint files that are never damaged and that run no code when they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from concord.errors import CheckpointError
+from concord.training.files import write_atomically
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints atomically and reads them without unpickling code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
+
+    def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
+        """The content of a checkpoint.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or holds more than tensors and plain values.
+        """
+        if not Path(path).is_file():
+            raise CheckpointError(f"{path}: there is no such checkpoint")
+        try:
+            return torch.load(path, map_location=map_location, weights_only=True)  # type: ignore[no-any-return]
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(f"{path}: cannot be read as a checkpoint; it is damaged or not concord's ({reason})") from error

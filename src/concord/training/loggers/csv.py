@@ -1,0 +1,56 @@
+"""`metrics.csv`: one row per log event, readable by anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from concord.training.files import write_atomically
+from concord.training.loggers.base import RunLogger
+
+
+class CSVLogger(RunLogger):
+    """Appends to `metrics.csv` in the run folder; a new metric adds a column.
+
+    A resumed run repeats the steps after its checkpoint. Their rows from before the interruption are dropped when the first
+    new row is written, and so is a row that was cut off in writing: the file is that of a run that was never stopped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._columns: list[str] | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "metrics.csv"
+
+    def _write(self, metrics: dict[str, float], step: int) -> None:
+        row = {"step": str(step)} | {name: repr(value) for name, value in metrics.items() if name != "step"}
+        if self._columns is None:
+            earlier = [old for old in read_rows(self.path) if int(old["step"]) < step]
+            self._rewrite([*earlier, row])
+        elif row.keys() - set(self._columns):
+            self._rewrite([*read_rows(self.path), row])
+        else:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self._columns).writerow(row)
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.path, lambda file: file.write(text.getvalue().encode()))
+        self._columns = columns
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a `metrics.csv` without their empty cells; none where there is no file. A row without line end is left out."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        text = file.read()
+    whole = text[: text.rfind("\n") + 1]
+    return [{name: value for name, value in row.items() if value} for row in csv.DictReader(io.StringIO(whole, newline=""))]

@@ -1,0 +1,160 @@
+"""Optimizers and their parameter groups."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2, list_optimizers  # type: ignore[attr-defined]
+from torch import nn
+
+from concord.errors import ConfigError, nearest
+
+# Positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
+_NEVER_DECAYED = re.compile(r"(^|[._])(pos(ition(al)?)?_?emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
+_TOWER = re.compile(r"^(model\.)?(image|text)\.")
+
+
+def parameter_groups(
+    module: nn.Module, lr: float, weight_decay: float, image_lr_scale: float = 1.0, text_lr_scale: float = 1.0
+) -> list[dict[str, Any]]:
+    """Trainable parameters by tower and by whether weight decay applies.
+
+    No decay on parameters with fewer than two dimensions (biases, norms, logit scale and bias), on embeddings of positions
+    and class tokens, and on what a timm model names in `no_weight_decay()` (Radford et al. 2021, section 2.5). Frozen
+    parameters are left out.
+
+    Args:
+        module: a method, whose towers are `model.image` and `model.text`, or any module.
+        lr: base learning rate.
+        weight_decay: of the decayed groups.
+        image_lr_scale, text_lr_scale: factors on the learning rate of a tower; projections and heads keep `lr`.
+
+    Returns:
+        Groups with `params`, `lr`, `weight_decay` and a `name` such as "image/decay". Empty ones are left out.
+
+    Raises:
+        ConfigError: nothing can be trained, or a factor is given for a tower with nothing to train.
+    """
+    scales = {"image": image_lr_scale, "text": text_lr_scale, "other": 1.0}
+    exempt = _exempt_by_timm(module)
+    groups: dict[str, dict[str, Any]] = {}
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        tower = match.group(2) if (match := _TOWER.match(name)) else "other"
+        decays = parameter.ndim >= 2 and name not in exempt and not _NEVER_DECAYED.search(name)
+        key = f"{tower}/{'decay' if decays else 'no_decay'}"
+        empty = {"params": [], "lr": lr * scales[tower], "weight_decay": weight_decay if decays else 0.0, "name": key}
+        groups.setdefault(key, empty)["params"].append(parameter)
+    _check_groups(groups, scales)
+    return list(groups.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """What every optimizer needs to be told.
+
+    Args:
+        lr: learning rate, above 0.
+        weight_decay: of matrices and kernels, at least 0.
+        image_lr_scale, text_lr_scale: factors on the learning rate of the towers, above 0.
+    """
+
+    lr: float = 5e-4
+    weight_decay: float = 0.2
+    image_lr_scale: float = 1.0
+    text_lr_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "image_lr_scale", "text_lr_scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+
+    def build(self, module: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of the module's trainable parameters.
+
+        Raises:
+            ConfigError: see `parameter_groups`.
+        """
+        raise NotImplementedError
+
+    def groups(self, module: nn.Module) -> list[dict[str, Any]]:
+        return parameter_groups(module, self.lr, self.weight_decay, self.image_lr_scale, self.text_lr_scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(OptimizerSettings):
+    """AdamW (Loshchilov & Hutter 2019) with CLIP's settings for a ViT, in PyTorch's fused form.
+
+    Args:
+        betas: decay rates of the two moments, each in [0, 1).
+        eps: added to the denominator, above 0.
+    """
+
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must lie in [0, 1), got {self.betas}")
+        if not self.eps > 0:
+            raise ValueError(f"eps must be above 0, got {self.eps}")
+
+    def build(self, module: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.groups(module), lr=self.lr, betas=self.betas, eps=self.eps, fused=not _scales_gradients(module))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimmOptimizer(OptimizerSettings):
+    """Any optimizer that timm knows by name.
+
+    Args:
+        name: such as "lamb", "lion", "adafactor", "muon"; `timm.optim.list_optimizers()` names them all.
+        options: further arguments of that optimizer, such as betas and eps.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = [str(name) for name in list_optimizers()]
+        if self.name not in known:
+            raise ValueError(f"timm has no optimizer {self.name!r}; {nearest(self.name, known)}")
+
+    def build(self, module: nn.Module) -> torch.optim.Optimizer:
+        options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in self.options.items()}
+        groups = self.groups(module)
+        try:
+            return create_optimizer_v2(groups, opt=self.name, lr=self.lr, weight_decay=self.weight_decay, **options)
+        except TypeError as error:
+            raise ConfigError(f"optimizer.options does not fit timm's {self.name}: {error}") from None
+
+
+def _exempt_by_timm(module: nn.Module) -> set[str]:
+    exempt = set()
+    for prefix, part in module.named_modules():
+        if callable(names := getattr(part, "no_weight_decay", None)):
+            exempt |= {f"{prefix}.{name}" if prefix else name for name in names()}
+    return exempt
+
+
+def _check_groups(groups: Mapping[str, Any], scales: Mapping[str, float]) -> None:
+    if not groups:
+        raise ConfigError("nothing can be trained: every parameter is frozen")
+    for tower, scale in scales.items():
+        if scale != 1.0 and not any(key.startswith(f"{tower}/") for key in groups):
+            raise ConfigError(f"optimizer.{tower}_lr_scale is {scale}, but the {tower} tower has no trainable parameter; remove it")
+
+
+def _scales_gradients(module: nn.Module) -> bool:
+    """Whether training runs in fp16 with a gradient scaler: a fused step would unscale by itself, which forbids clipping."""
+    trainer = getattr(module, "_trainer", None)
+    return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None

@@ -1,0 +1,54 @@
+"""Who wins: never by a tie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import top_k_accuracy_score
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from concord.benchmarks.ranking import ranks_of, rivals, tie_width, wins
+
+MATRIX = arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(2, 6)), elements=st.integers(-3, 3))
+
+
+@given(MATRIX, st.integers(0, 10**6))
+def test_ranks_count_ties_against_the_right_answer(scores: np.ndarray, seed: int) -> None:
+    n, classes = scores.shape
+    labels = np.random.default_rng(seed).integers(0, classes, n)
+    expected = [1 + sum(row[c] >= row[label] for c in range(classes) if c != label) for row, label in zip(scores, labels, strict=True)]
+    assert ranks_of(torch.from_numpy(scores).double(), torch.from_numpy(labels)).tolist() == expected
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_without_ties_top_k_is_that_of_other_libraries(k: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(400, 10, generator=generator) - 20
+    labels = torch.arange(400) % 10
+    ours = (ranks_of(scores, labels) <= k).double().mean().item()
+    assert ours == top_k_accuracy_score(labels, scores, k=k)
+    assert ours == pytest.approx(multiclass_accuracy(scores, labels, num_classes=10, top_k=k, average="micro").item())
+
+
+def test_scores_that_differ_by_rounding_are_ties() -> None:
+    right = torch.tensor([0.3])
+    assert tie_width(right) == pytest.approx(3e-7)
+    assert rivals(torch.tensor([0.3 - 1e-7, 0.3 + 1e-7, 0.3 - 1e-5]), right, tie_width(right)).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("-inf")])
+def test_what_is_not_a_number_never_wins(broken: float) -> None:
+    scores = torch.tensor([[broken, 1.0], [1.0, broken]])
+    assert ranks_of(scores, torch.tensor([0, 1])).tolist() == [2, 2]
+    assert not wins(torch.tensor(broken), torch.tensor([0.0]), 0.0)
+    assert ranks_of(torch.full((2, 3), broken), torch.tensor([0, 1])).tolist() == [3, 3]
+
+
+def test_a_right_answer_must_beat_every_wrong_one() -> None:
+    assert wins(torch.tensor(-1.0), torch.tensor([-2.0, -3.0]), 0.0)
+    assert not wins(torch.tensor(-1.0), torch.tensor([-2.0, -1.0]), 0.0)
+    assert not wins(torch.tensor(-1.0), torch.tensor([-2.0, 0.0]), 0.0)
