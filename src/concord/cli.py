@@ -13,7 +13,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -33,7 +33,7 @@ def main(conf_folder: Path) -> int:
         The exit code.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as exceptions instead of as printed stack traces
-    OmegaConf.register_new_resolver("or", lambda first, second: second if first in (None, "", "null") else first, replace=True)
+    register_resolvers()
     mistakes: list[ConcordError] = []
     try:
         sys.argv[1:] = _with_resumed_overrides(sys.argv[1:])
@@ -47,6 +47,11 @@ def main(conf_folder: Path) -> int:
     for error in mistakes:
         print(f"concord: {error}", file=sys.stderr)
     return 2 if mistakes else 0
+
+
+def register_resolvers() -> None:
+    """What the configuration files use beside OmegaConf's own: `${or:FIRST,SECOND}` is FIRST unless that is null."""
+    OmegaConf.register_new_resolver("or", lambda first, second: second if first in (None, "", "null") else first, replace=True)
 
 
 def _run_task(cfg: DictConfig, mistakes: list[ConcordError]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any, Literal
 
 import numpy as np
@@ -109,7 +110,7 @@ class Collapsed(FakeScorer):
     """The same for everything; computed in ways that differ in the last bit, as matrix products do."""
 
     def value(self, image: int, text: str) -> float:
-        return 0.3 * (1 + 1e-8 * ((image * 7919 + len(text)) % 13))
+        return 0.3 * (1 + 1e-7 * ((image * 7919 + sum(text.encode())) % 5))
 
 
 class Guessing(FakeScorer):
@@ -120,7 +121,8 @@ class Guessing(FakeScorer):
         self.seed = seed
 
     def value(self, image: int, text: str) -> float:
-        return float(np.random.default_rng([self.seed, image, *text.encode()]).normal())
+        digest = blake2b(f"{self.seed}/{image}/{text}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64
 
 
 class Table(FakeScorer):

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import top_k_accuracy_score
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from concord.benchmarks.ranking import ranks_of, rivals, tie_width, wins
+from concord.benchmarks.ranking import label_ranks, match_ranks, rivals
 
 MATRIX = arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(2, 6)), elements=st.integers(-3, 3))
 
@@ -21,7 +21,7 @@ def test_ranks_count_ties_against_the_right_answer(scores: np.ndarray, seed: int
     n, classes = scores.shape
     labels = np.random.default_rng(seed).integers(0, classes, n)
     expected = [1 + sum(row[c] >= row[label] for c in range(classes) if c != label) for row, label in zip(scores, labels, strict=True)]
-    assert ranks_of(torch.from_numpy(scores).double(), torch.from_numpy(labels)).tolist() == expected
+    assert label_ranks(torch.from_numpy(scores).double(), torch.from_numpy(labels)).tolist() == expected
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -29,26 +29,31 @@ def test_without_ties_top_k_is_that_of_other_libraries(k: int) -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(400, 10, generator=generator) - 20
     labels = torch.arange(400) % 10
-    ours = (ranks_of(scores, labels) <= k).double().mean().item()
+    ours = (label_ranks(scores, labels) <= k).double().mean().item()
     assert ours == top_k_accuracy_score(labels, scores, k=k)
     assert ours == pytest.approx(multiclass_accuracy(scores, labels, num_classes=10, top_k=k, average="micro").item())
 
 
 def test_scores_that_differ_by_rounding_are_ties() -> None:
-    right = torch.tensor([0.3])
-    assert tie_width(right) == pytest.approx(3e-7)
-    assert rivals(torch.tensor([0.3 - 1e-7, 0.3 + 1e-7, 0.3 - 1e-5]), right, tie_width(right)).tolist() == [True, True, False]
+    scores = torch.tensor([[0.3, 0.3 - 1e-7, 0.3 + 1e-7, 0.3 - 1e-5]])
+    assert rivals(scores, scores[:, :1]).tolist() == [[True, True, True, False]]
+    assert rivals(1e6 * scores, 1e6 * scores[:, :1]).tolist() == [[True, True, True, False]]
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("-inf")])
 def test_what_is_not_a_number_never_wins(broken: float) -> None:
     scores = torch.tensor([[broken, 1.0], [1.0, broken]])
-    assert ranks_of(scores, torch.tensor([0, 1])).tolist() == [2, 2]
-    assert not wins(torch.tensor(broken), torch.tensor([0.0]), 0.0)
-    assert ranks_of(torch.full((2, 3), broken), torch.tensor([0, 1])).tolist() == [3, 3]
+    assert label_ranks(scores, torch.tensor([0, 1])).tolist() == [2, 2]
+    assert label_ranks(torch.full((2, 3), broken), torch.tensor([0, 1])).tolist() == [3, 3]
 
 
-def test_a_right_answer_must_beat_every_wrong_one() -> None:
-    assert wins(torch.tensor(-1.0), torch.tensor([-2.0, -3.0]), 0.0)
-    assert not wins(torch.tensor(-1.0), torch.tensor([-2.0, -1.0]), 0.0)
-    assert not wins(torch.tensor(-1.0), torch.tensor([-2.0, 0.0]), 0.0)
+def test_minus_infinity_is_a_score_that_can_be_beaten() -> None:
+    scores = torch.tensor([[0.0, float("-inf"), -1.0]])
+    assert label_ranks(scores, torch.tensor([0])).tolist() == [1]
+
+
+def test_what_is_not_a_number_never_matches() -> None:
+    nan = float("nan")
+    scores = torch.tensor([[nan, 0.1, 0.2], [nan, nan, nan], [0.3, 0.1, nan]])
+    pairs = torch.tensor([[0, 0], [1, 0], [1, 1], [2, 0]])
+    assert match_ranks(lambda rows: scores[rows], pairs, torch.ones(3, dtype=torch.int64)).tolist() == [3, 2, 2]

@@ -58,7 +58,9 @@ def test_units_of_unequal_size_are_drawn_whole() -> None:
 
 def test_strata_keep_their_size() -> None:
     labels = np.array([1, 0, 1, 0, 1])
-    samples = bootstrap(lambda weights: np.array([weights[labels == 0].sum(), weights.sum()]), 5, 200, np.random.default_rng(0), strata=labels)
+    samples = bootstrap(
+        lambda weights: np.array([weights[labels == 0].sum(), weights.sum()]), 5, 200, np.random.default_rng(0), strata=labels
+    )
     assert (samples == [2, 5]).all()
 
 

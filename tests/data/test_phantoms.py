@@ -128,7 +128,7 @@ def test_findings_lie_on_the_other_side_of_the_picture(modality: str, finding: s
         right_half, left_half = change[:, 32:].sum(), change[:, :32].sum()
         here, there = (right_half, left_half) if side == "left" else (left_half, right_half)
         assert here >= 3
-        assert there <= 0.05 * here
+        assert there == 0
 
 
 def test_anatomy_follows_the_radiological_convention() -> None:
@@ -166,8 +166,7 @@ def test_findings_show_and_grow_with_severity(modality: str) -> None:
             for severity in range(3):
                 ill = replace(normal, finding=finding, severity=severity)
                 areas[severity] += (np.abs(paint(ill, 64) - reference).max(axis=2) > 40).sum() / 20
-        # Speckle and tissue of two draws differ everywhere, which adds the same amount at all severities.
-        assert areas[0] > 2
+        assert areas[0] > 1
         assert areas[0] < areas[1] < areas[2], (finding, areas)
 
 

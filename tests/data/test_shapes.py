@@ -164,6 +164,16 @@ def bag_true_of(caption: str, pair: Pair) -> bool:
     )
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_relations_are_clear(count: int) -> None:
+    """What is said to be left or right is further off across than down, and the other way round."""
+    source = Shapes(size=3_000, objects=[count])
+    for index in range(3_000):
+        scene = source.scene(index)
+        places = [{"x": thing.x, "y": thing.y} for thing in scene.things]
+        assert all(stands(places[0], where, other) for where, other in zip(scene.relations, places[1:], strict=True))
+
+
 def test_the_first_caption_is_complete() -> None:
     for task, words in (("caption", 4), ("classification", 4), ("compositional", 3)):
         source = Shapes("held_out", size=300, task=task)

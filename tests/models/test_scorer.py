@@ -130,7 +130,7 @@ def brute_force(model: DualEncoder, image: Features, text: Features, query: str)
             if isinstance(similarity, LateInteraction):
                 scores[i, j] = late_by_hand(patches, words) if query == "image" else late_by_hand(words, patches)
             elif isinstance(similarity, Lorentz):
-                scores[i, j] = lorentz_by_hand(one, other, float(similarity.curvature))
+                scores[i, j] = lorentz_by_hand(one, other, similarity.curvature.item())
             else:
                 scores[i, j] = cosine_by_hand(one, other)
     return scores

@@ -101,7 +101,7 @@ def test_accumulated_run_resumes(tmp_path: Path) -> None:
 
 
 def test_the_end_can_be_moved(tmp_path: Path) -> None:
-    trainer, module = tiny_run(tmp_path, max_steps=6)
+    tiny_run(tmp_path, max_steps=6)
     again, _ = tiny_run(tmp_path, max_steps=6, resume=True)
     assert again.global_step == 6
     longer, moved = tiny_run(tmp_path, max_steps=9, resume=True)

@@ -27,13 +27,13 @@ class TinyModule(L.LightningModule):
         loss = (self.net(batch) - batch.sum(dim=1, keepdim=True)).square().mean()
         if self.poison_at is not None and self.global_step + 1 == self.poison_at:
             loss = loss * float("nan")
-        self.losses.append(float(loss))
+        self.losses.append(float(loss.detach()))
         self.log_dict({"loss": loss.detach(), "loss/regression": loss.detach(), "weight/regression": 1.0})
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = AdamW(lr=1e-2).build(self)
-        schedule = Cosine(warmup=3).build(optimizer, int(self.trainer.estimated_stepping_batches))
+        schedule = Cosine(warmup=0.1).build(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -81,7 +81,7 @@ def tiny_run(
     if not any(isinstance(callback, Checkpoints) for callback in callbacks):
         own.append(Checkpoints(every_n_steps=every_n_steps))
     trainer = make_trainer(
-        max_steps=max_steps, accelerator="cpu", folder=folder, callbacks=[*own, *callbacks], **{"devices": 1, "log_every": 2, **settings}
+        max_steps=max_steps, folder=folder, callbacks=[*own, *callbacks], **{"accelerator": "cpu", "devices": 1, "log_every": 2, **settings}
     )
     last = folder / "checkpoints" / "last.ckpt"
     trainer.fit(module, datamodule=TinyData(), ckpt_path=last if resume else None, weights_only=True)

@@ -17,6 +17,7 @@ from concord.benchmarks.evaluation import Evaluation, Examples, log
 from concord.benchmarks.gallery import Candidate, GalleryItem
 from concord.benchmarks.pool import Pool
 from concord.benchmarks.protocol import Reader
+from concord.benchmarks.ranking import match_ranks
 from concord.benchmarks.records import Record, Results
 from concord.benchmarks.statistics import (
     Floats,
@@ -71,15 +72,14 @@ class Retrieval(Task):
         examples = self._captioned(evaluation.examples(self.reader, self.limit))
         pool = Pool([pair.captions[: self.captions_per_image] for pair in examples.pairs])
         texts = evaluation.scorer.embed_texts(pool.texts)
-        score = evaluation.scorer.score
-        by_image = pool.image_ranks(lambda rows, columns: score(examples.images[rows], texts[columns]))
-        by_text = pool.text_ranks(lambda rows, columns: score(examples.images[rows], texts[columns], query="text"))
-        units = self.units(examples.pairs)
+        score, images = evaluation.scorer.score, examples.images
+        by_image = match_ranks(lambda some: score(images[some], texts), pool.pairs, pool.copies)
+        one_each = torch.ones(pool.images, dtype=torch.int64)
+        by_text = match_ranks(lambda some: score(images, texts[some], query="text").T, pool.pairs_by_text, one_each)
+        units, captions = self.units(examples.pairs), pool.text_of
         directions = (
-            Queries("image_to_text", by_image, pool.matching_captions(), len(pool.text_of), units),
-            Queries(
-                "text_to_image", by_text[pool.text_of], pool.matching_images()[pool.text_of], pool.images, units[pool.image_of.numpy()]
-            ),
+            Queries("image_to_text", by_image, pool.matching_captions(), len(captions), units),
+            Queries("text_to_image", by_text[captions], pool.matching_images()[captions], pool.images, units[pool.image_of.numpy()]),
         )
         records = [record for queries in directions for record in self._records(evaluation, queries)]
         return Results(records, _gallery(evaluation, examples, pool, texts))

@@ -50,7 +50,7 @@ class Task(ABC):
         for pair in pairs:
             if self.unit not in pair.metadata:
                 raise DataError(
-                    f"{self.reader.name}, example {pair.key}: no {self.unit} in its metadata; set unit to null or to another key"
+                    f"{self.reader.name}, example {pair.key}: its metadata lacks unit {self.unit}; set unit to another key or null"
                 )
         return np.unique([str(pair.metadata[self.unit]) for pair in pairs], return_inverse=True)[1]
 

@@ -17,7 +17,7 @@ from concord.benchmarks.evaluation import Evaluation, Examples
 from concord.benchmarks.gallery import Candidate, GalleryItem
 from concord.benchmarks.prompts import prompts_of, templates_of
 from concord.benchmarks.protocol import Reader
-from concord.benchmarks.ranking import ranks_of
+from concord.benchmarks.ranking import label_ranks
 from concord.benchmarks.records import Record, Results
 from concord.benchmarks.statistics import Statistic, bootstrap, class_mean_of, mean_of, share_interval
 from concord.benchmarks.task import Task
@@ -70,7 +70,7 @@ class ZeroShotClassification(Task):
         examples = evaluation.examples(self.reader, self.limit)
         labels = torch.tensor([self._label(examples, row) for row in range(len(examples))])
         scores = evaluation.scorer.score_classes(examples.images, prompts_of(self.class_names, self.templates)).cpu()
-        records = self._records(evaluation, ranks_of(scores, labels).numpy(), labels.numpy(), self.units(examples.pairs))
+        records = self._records(evaluation, label_ranks(scores, labels).numpy(), labels.numpy(), self.units(examples.pairs))
         return Results(records, self._gallery(evaluation, examples, scores, labels))
 
     def _label(self, examples: Examples, row: int) -> int:

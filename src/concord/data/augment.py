@@ -119,9 +119,7 @@ class Augmentation:
         return picture
 
 
-def draw_box(
-    width: int, height: int, scale: tuple[float, ...], ratio: tuple[float, ...], rng: Random
-) -> tuple[int, int, int, int]:
+def draw_box(width: int, height: int, scale: tuple[float, ...], ratio: tuple[float, ...], rng: Random) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a random crop: area uniform in `scale`, log of the shape uniform in `ratio`.
 
     After ten draws that do not fit, the largest centred crop of an allowed shape, as Inception's crops have it
@@ -154,7 +152,7 @@ def _saturate(picture: Image.Image, factor: float) -> Image.Image:
 
 def _shift_hue(picture: Image.Image, share: float) -> Image.Image:
     hue, saturation, value = picture.convert("HSV").split()
-    shifted = np.asarray(hue) + np.uint8(round(share * 256) % 256)   # wraps round at 256, as the colour circle does
+    shifted = np.asarray(hue) + np.uint8(round(share * 256) % 256)  # wraps round at 256, as the colour circle does
     return Image.merge("HSV", (Image.fromarray(shifted), saturation, value)).convert("RGB")
 
 

@@ -57,7 +57,9 @@ class CaptionFields:
     def advice(self, document: Any) -> str:
         """What to write instead, given one example's JSON."""
         paths = [JSON_PREFIX + path for path in string_paths(document)]
-        return f"set caption to txt or to a path in the JSON; {nearest(self.fields[0], paths)}" if paths else "is there a .txt or .json per image?"
+        if not paths:
+            return "is there a .txt or .json per image?"
+        return f"set caption to txt or to a path in the JSON; {nearest(self.fields[0], paths)}"
 
 
 def text_of(key: str, text: bytes | None) -> str | None:

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -93,11 +94,14 @@ class _Batches(Dataset[Delivery]):
         try:
             examples = [self._example(number, row, epoch, index, bad) for row, index in enumerate(indices)]
             return Delivery(self.views.collate(examples), bad)
-        except ConcordError as error:   # handed over as text: errors that cross processes come back as stack traces
+        except ConcordError as error:  # handed over as text: errors that cross processes come back as stack traces
             return Delivery(None, bad, str(error))
 
     def _example(self, number: int, row: int, epoch: int, index: int, bad: list[BadSample]) -> Example:
-        """The example of a row. In place of a bad one stands the one with the same row in the next batch whose is good."""
+        """The example of a row, or in its place the one with the same row in the next batch where it is good.
+
+        Within an epoch no other row of this batch holds that example.
+        """
         for following in range(LONGEST_GAP):
             if following:
                 epoch, index = self.order.row(number + following, row)
@@ -158,7 +162,7 @@ class TrainingLoader:
             prefetch_factor=prefetch if workers else None,
             pin_memory=pin_memory and torch.cuda.is_available(),
             collate_fn=_as_it_is,
-            generator=torch.Generator().manual_seed(0),   # else every iterator would draw a number from the global generator
+            generator=torch.Generator().manual_seed(0),  # else every iterator would draw a number from the global generator
         )
 
     def __iter__(self) -> Iterator[Batch]:
@@ -170,5 +174,5 @@ class TrainingLoader:
             yield delivery.batch
 
 
-def _as_it_is(delivery: Delivery) -> Delivery:
+def _as_it_is(delivery: Any) -> Any:
     return delivery

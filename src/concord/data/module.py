@@ -21,7 +21,7 @@ from concord.images import Preprocess
 from concord.tokenizers import Tokenizer
 from concord.types import ImageView, TextView
 
-IDS_BYTES = 9   # per text position: an int64 id and a bool of the mask
+IDS_BYTES = 9  # per text position: an int64 id and a bool of the mask
 
 
 @dataclass(frozen=True)

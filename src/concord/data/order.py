@@ -75,7 +75,9 @@ class TrainingOrder:
         if batch_size % world:
             raise ConfigError(f"data.batch_size {batch_size} does not divide among {world} processes; choose a multiple of {world}")
         if examples < batch_size:
-            raise ConfigError(f"data.batch_size {batch_size} is larger than the data, which hold {examples} examples; choose at most {examples}")
+            raise ConfigError(
+                f"data.batch_size {batch_size} is larger than the data, which hold {examples} examples; choose at most {examples}"
+            )
         self.examples = examples
         self.batch_size = batch_size
         self.seed = seed

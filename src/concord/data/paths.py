@@ -14,7 +14,7 @@ _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
 def expand_braces(pattern: str) -> Iterator[str]:
-    """"a-{00..02}.tar" as a-00.tar, a-01.tar, a-02.tar; "{a,b}.tar" as a.tar, b.tar. Several pairs of braces multiply."""
+    """ "a-{00..02}.tar" as a-00.tar, a-01.tar, a-02.tar; "{a,b}.tar" as a.tar, b.tar. Several pairs of braces multiply."""
     braces = _BRACES.search(pattern)
     if braces is None:
         yield pattern

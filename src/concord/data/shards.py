@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 IMAGE, TEXT, JSON = range(3)
 KINDS = {".jpg": IMAGE, ".jpeg": IMAGE, ".png": IMAGE, ".webp": IMAGE, ".txt": TEXT, ".json": JSON}
-ABSENT, CUT = -1, -2   # in place of a size: no such member; a member that runs over the end of its shard
+ABSENT, CUT = -1, -2  # in place of a size: no such member; a member that runs over the end of its shard
 
 
 class Shards:
@@ -45,7 +45,7 @@ class Shards:
         self.name = name if name is not None else self.shards[0].resolve().parent.name
         indexes = [_index(shard) for shard in self.shards]
         self._keys = [key for keys, _ in indexes for key in keys]
-        self._spans = np.concatenate([spans for _, spans in indexes])   # [n, 3 kinds, (offset, size)]
+        self._spans = np.concatenate([spans for _, spans in indexes])  # [n, 3 kinds, (offset, size)]
         self._shard = np.repeat(np.arange(len(indexes)), [len(keys) for keys, _ in indexes])
         self._check()
 
@@ -121,7 +121,7 @@ def _recognised(shard: Path) -> Iterator[tuple[str, int, int, int]]:
     try:
         for name, offset, size in members(shard):
             stem, suffix = os.path.splitext(name)
-            hidden = os.path.basename(stem).startswith("._")   # resource forks that macOS puts into tars
+            hidden = os.path.basename(stem).startswith("._")  # resource forks that macOS puts into tars
             if (kind := KINDS.get(suffix.lower())) is not None and not hidden:
                 yield stem, kind, offset, size
     except TarDamage as damage:

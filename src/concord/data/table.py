@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,17 +85,26 @@ def _read(file: Path) -> pd.DataFrame:
         return _parse(file)
     except FileNotFoundError:
         raise DataError(f"{file}: no such file") from None
-    except (ValueError, OSError, RecursionError) as error:   # pandas' and JSON's errors are ValueErrors, Unicode's too
+    except (ValueError, OSError, RecursionError) as error:  # pandas' and JSON's errors are ValueErrors, Unicode's too
         raise DataError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
 
 
 def _parse(file: Path) -> pd.DataFrame:
     suffix = file.suffix.lower()
     if suffix in SEPARATORS:
-        return pd.read_csv(file, sep=SEPARATORS[suffix], dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        return _parse_separated(file, SEPARATORS[suffix])
     text = file.read_text(encoding="utf-8-sig")
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()] if suffix == ".jsonl" else json.loads(text)
+    rows = [json.loads(line) for line in text.split("\n") if line.strip()] if suffix == ".jsonl" else json.loads(text)
     return _table_of(rows)
+
+
+def _parse_separated(file: Path, separator: str) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # else cells beyond the header are dropped: half a caption
+        try:
+            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        except pd.errors.ParserWarning:
+            raise ValueError("a row has more cells than the header; quote captions that hold the separator") from None
 
 
 def _table_of(rows: Any) -> pd.DataFrame:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 BLOCK = 512
-LONGEST_HEADER = 1 << 20   # bytes of one extended header; a name longer than this is damage
+LONGEST_HEADER = 1 << 20  # bytes of one extended header; a name longer than this is damage
 
 REGULAR = (b"0", b"\0", b"7")
-WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")   # links, devices, folders, pipes: their size field means nothing
+WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders, pipes: their size field means nothing
 GNU_NAME, GNU_LINK, PAX, PAX_GLOBAL, GNU_SPARSE = b"L", b"K", b"x", b"g", b"S"
 
 
@@ -81,15 +81,17 @@ def _check_sum(header: bytes, position: int) -> None:
 
 def _size(header: bytes, extended: dict[str, str], position: int) -> int:
     field = header[124:136]
-    if (size := _decimal(extended.get("size", ""))) is not None:
-        return size
-    if field[0] & 0x80:   # GNU: big-endian binary; the sign bit next to the marker would make it negative
-        size = None if field[0] & 0x40 else int.from_bytes(field, "big") & ~(1 << 95)
-    else:
-        size = _octal(field)
+    size = _decimal(extended.get("size", ""))
+    if size is None:
+        size = _binary(field) if field[0] & 0x80 else _octal(field)
     if size is None:
         raise TarDamage(position)
     return size
+
+
+def _binary(field: bytes) -> int | None:
+    """GNU's sizes of 8 GiB and more: big-endian behind a marker bit. The bit after it is the sign; no size is negative."""
+    return None if field[0] & 0x40 else int.from_bytes(field, "big") & ~(1 << 95)
 
 
 def _octal(field: bytes) -> int | None:

@@ -10,7 +10,7 @@ SHORTEST_SENTENCE = 3
 """Words below which a sentence says too little to be a caption of its own (ConVIRT, Zhang et al. 2020)."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 def draw_sentence(caption: str, rng: Random) -> str:
@@ -40,21 +40,22 @@ CATEGORIES: dict[str, str] = {
 """Words that can stand in each other's place. Phrases are joined with "|", single words with spaces."""
 
 _CATEGORY = {word: category for category, words in CATEGORIES.items() for word in words.split("|" if "|" in words else " ")}
-_PHRASE_OR_WORD = re.compile(r"\b(?:" + "|".join(CATEGORIES["relation"].split("|")) + r")\b|[^\W_]+")
+_PHRASE_OR_WORD = re.compile(r"\b(?:" + "|".join(CATEGORIES["relation"].split("|")) + r")\b|\w+")
 
-_STOP_WORDS = frozenset(
+_STOP_TEXT = (
     "a an the this that these those some any no not and or but nor so if then than as of in on at by to from for with without "
     "into onto off up down out over under above below between through during before after about against near next beside "
     "behind is are was were be been being am has have had having do does did doing can could will would shall should may "
     "might must it its he his she her hers they their them there here who whom whose which what when where why how i you we "
-    "me my your our us him also very both each other another same such one two picture photo image showing shows seen while".split()
+    "me my your our us him also very both each other another same such one two picture photo image showing shows seen while"
 )
+_STOP_WORDS = frozenset(_STOP_TEXT.split())
 _ALIKE = re.compile(r"\band\b|\bor\b|[,;.]|\bnext to\b|\bbeside\b|\bnear\b|\bon (?=an? (?:\w+ )?background\b)")
 """Between parts that can change places without a change of meaning."""
 
 _NEIGHBOURS = re.compile(r"[\s,/&-]*(?:and\s+|or\s+)?")
 
-_MOST = 12   # words of one kind that are considered; a report may hold dozens
+_MOST = 12  # words of one kind that are considered; a report may hold dozens
 
 Span = tuple[int, int]
 
@@ -68,17 +69,19 @@ def swap_words(caption: str, rng: Random) -> str | None:
     """
     parts = _parts(caption)
     for find in (_same_category, _content_words):
-        pairs = [pair for spans in find(caption) for pair in combinations(_some(spans, rng), 2)]
+        pairs = [pair for spans in find(caption) for pair in combinations(_some(spans, rng), 2) if _differ(caption, *pair)]
         rng.shuffle(pairs)
         for first, second in pairs:
-            if _may_swap(caption, first, second) and _parts(swapped := _swap(caption, first, second)) != parts:
+            if not _neighbours(caption, first, second) and _parts(swapped := _swap(caption, first, second)) != parts:
                 return swapped
+        if pairs:
+            return None
     return None
 
 
 def _same_category(caption: str) -> list[list[Span]]:
     lower = caption.lower()
-    if len(lower) != len(caption):   # some capitals of other scripts become two letters, and positions would shift
+    if len(lower) != len(caption):  # some capitals of other scripts become two letters, and positions would shift
         lower = caption
     places: dict[str, list[Span]] = {}
     for match in _PHRASE_OR_WORD.finditer(lower):
@@ -95,9 +98,13 @@ def _some(spans: list[Span], rng: Random) -> list[Span]:
     return sorted(rng.sample(spans, _MOST)) if len(spans) > _MOST else spans
 
 
-def _may_swap(caption: str, first: Span, second: Span) -> bool:
-    """Neither the same words, nor neighbours: "upper left" and "black and white" mean the same either way round."""
-    return caption[slice(*first)].lower() != caption[slice(*second)].lower() and not _NEIGHBOURS.fullmatch(caption, first[1], second[0])
+def _differ(caption: str, first: Span, second: Span) -> bool:
+    return caption[slice(*first)].lower() != caption[slice(*second)].lower()
+
+
+def _neighbours(caption: str, first: Span, second: Span) -> bool:
+    """Whether nothing stands between: "upper left" and "black and white" mean the same either way round."""
+    return _NEIGHBOURS.fullmatch(caption, first[1], second[0]) is not None
 
 
 def _swap(caption: str, first: Span, second: Span) -> str:

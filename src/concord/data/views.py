@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -138,7 +138,7 @@ class Views:
 
 def _images(rows: Sequence[Sequence[Tensor]]) -> Tensor:
     stacked = torch.stack([draw for draws in rows for draw in draws])
-    return stacked if len(rows[0]) == 1 else stacked.unflatten(0, (len(rows), len(rows[0])))
+    return stacked if len(rows[0]) == 1 else stacked.view(len(rows), len(rows[0]), *stacked.shape[1:])
 
 
 def _flags(rows: Sequence[Sequence[bool]]) -> Tensor:
@@ -146,7 +146,7 @@ def _flags(rows: Sequence[Sequence[bool]]) -> Tensor:
     return flags[:, 0] if len(rows[0]) == 1 else flags
 
 
-def _check_recipes(views: Mapping[str, ImageView] | Mapping[str, TextView], known: Mapping[str, object] | Sequence[str], complaint: str) -> None:
+def _check_recipes(views: Mapping[str, ImageView | TextView], known: Collection[str], complaint: str) -> None:
     for name, view in views.items():
         if view.recipe not in known:
             raise ConfigError(f"{complaint} {view.recipe!r}, which view {name!r} asks for; {nearest(view.recipe, known)}")

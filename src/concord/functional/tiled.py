@@ -39,7 +39,9 @@ def tiled_info_nce(
         accuracy: share of the rows whose match scores above every other column, without gradient.
     """
     negatives, correct, _, _ = _NegativeLogSumExp.apply(queries, keys, scale, offset, checked_tile(tile), False)  # type: ignore[no-untyped-call]
-    return _loss(negatives, queries, keys[offset : offset + len(queries)], keys, scale, label_smoothing), correct.mean()
+    positives = scale * (queries * keys[offset : offset + len(queries)]).sum(dim=1)
+    loss = _softplus(negatives - positives) + _smoothing(positives, queries, keys, scale, label_smoothing)
+    return loss, correct.mean()
 
 
 @full_precision
@@ -60,18 +62,21 @@ def tiled_bidirectional_info_nce(
     """
     both = _NegativeLogSumExp.apply(images, texts, scale, 0, checked_tile(tile), True)  # type: ignore[no-untyped-call]
     image_negatives, image_correct, text_negatives, text_correct = both
-    image_to_text = _loss(image_negatives, images, texts, texts, scale, label_smoothing)
-    text_to_image = _loss(text_negatives, texts, images, images, scale, label_smoothing)
-    return weighted(image_to_text, text_to_image, image_to_text_weight), image_correct.mean(), text_correct.mean()
+    positives = scale * (images * texts).sum(dim=1)
+    loss = weighted(_softplus(image_negatives - positives), _softplus(text_negatives - positives), image_to_text_weight)
+    return loss + _smoothing(positives, images, texts, scale, label_smoothing), image_correct.mean(), text_correct.mean()
 
 
-def _loss(negatives: Tensor, queries: Tensor, matches: Tensor, keys: Tensor, scale: Tensor, label_smoothing: float) -> Tensor:
-    """Mean of softplus(l - p), and eps * (p - mean logit) for label smoothing, whose mean logit needs the mean key only."""
-    positives = scale * (queries * matches).sum(dim=1)
-    loss = -F.logsigmoid(positives - negatives).mean()
+def _softplus(x: Tensor) -> Tensor:
+    """Mean of log(1 + exp(x)); PyTorch's own softplus gives up the logarithm above 20."""
+    return -F.logsigmoid(-x).mean()
+
+
+def _smoothing(positives: Tensor, queries: Tensor, keys: Tensor, scale: Tensor, label_smoothing: float) -> Tensor | float:
+    """What label smoothing adds: eps * mean(p - mean logit). The mean logit follows from the mean query and the mean key."""
     if label_smoothing == 0:
-        return loss
-    return loss + label_smoothing * (positives.mean() - scale * queries.mean(dim=0) @ keys.mean(dim=0))
+        return 0.0
+    return label_smoothing * (positives.mean() - scale * queries.mean(dim=0) @ keys.mean(dim=0))
 
 
 class _Lines:

@@ -6,6 +6,7 @@ can name classes of `concord.models` only.
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from concord.config import TARGET, build, locate, nodes
+from concord.config import TARGET, build, is_node, locate, nodes
 from concord.errors import CheckpointError, ConcordError
 from concord.images import Preprocess
 from concord.models.dual_encoder import DualEncoder
@@ -66,7 +67,7 @@ def build_model(spec: Mapping[str, Any]) -> DualEncoder:
     for path, node in nodes(spec, "model"):
         _check_target(str(node[TARGET]), path)
     try:
-        model = build(_without_fetching(spec), "model")
+        model = build(without_fetching(spec), "model")
     except ConcordError as error:
         raise CheckpointError(f"the model's description cannot be built: {error}") from error
     if not isinstance(model, DualEncoder):
@@ -132,11 +133,16 @@ def _check_target(target: str, path: str) -> None:
         raise refusal
 
 
-def _without_fetching(value: Any) -> Any:
-    """The same description with every `pretrained` off: the weights are in the checkpoint."""
-    if isinstance(value, Mapping):
-        return {key: False if key == "pretrained" else _without_fetching(item) for key, item in value.items()}
-    return [_without_fetching(item) for item in value] if isinstance(value, list) else value
+def without_fetching(value: Any) -> Any:
+    """The same description with `pretrained` off, also where it is not named: the weights are in the checkpoint."""
+    if isinstance(value, list):
+        return [without_fetching(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    result = {key: without_fetching(item) for key, item in value.items()}
+    if is_node(value) and "pretrained" in inspect.signature(locate(value[TARGET], "model")).parameters:
+        result["pretrained"] = False
+    return result
 
 
 def _find(path: Path) -> Path:

@@ -9,6 +9,8 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from concord.models.accelerate import accelerate
+
 
 def sin_cos_positions(rows: int, columns: int, width: int, device: torch.device | None = None) -> Tensor:
     """Fixed 2-D positions [rows * columns, width], row-major; the first half of the channels encodes the column, the second the row.
@@ -54,6 +56,7 @@ class MAEDecoder(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.head = nn.Linear(width, patch_size * patch_size * channels)
         self._initialise()
+        accelerate(self)
 
     def _initialise(self) -> None:
         nn.init.normal_(self.mask_token, std=0.02)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-_SMALL_PRODUCT = 2**20  # multiplications below which the call of oneDNN costs more than it saves
+_SMALL_PRODUCT = 2**22  # multiplications below which the call of oneDNN costs more than it saves
 _SHORT = 256  # keys up to which the whole matrix of attention weights is cheap to keep
 
 

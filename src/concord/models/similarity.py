@@ -16,6 +16,8 @@ from concord.functional.hyperbolic import exp_map0, pairwise_distance
 from concord.functional.late_interaction import token_scores
 from concord.types import Embeddings
 
+_PRODUCTS = 2**24  # inner products of tokens that exist at a time in a late interaction
+
 
 class Similarity(nn.Module):
     """Base of the similarities: logits are `scale * similarity + bias`, and this module owns scale and bias.
@@ -196,4 +198,5 @@ def _unit(vectors: Tensor) -> Tensor:
 def _token_scores(rows: Embeddings, columns: Embeddings) -> Tensor:
     assert rows.tokens is not None
     assert columns.tokens is not None
-    return token_scores(rows.tokens, columns.tokens, rows.mask, columns.mask)
+    products = rows.tokens.shape[1] * columns.tokens.shape[0] * columns.tokens.shape[1]
+    return token_scores(rows.tokens, rows.mask, columns.tokens, columns.mask, chunk=max(1, _PRODUCTS // products))

@@ -39,6 +39,8 @@ class Captioning(Objective):
             raise IncompatibleError(
                 "captioning needs a model with a caption decoder; use method=coca, or add one with +captioner@model=coca"
             )
+        if not getattr(model.text, "causal", False):
+            raise IncompatibleError("captioning needs a causal text tower, or each token sees the next one; use text.pooling=class or end")
 
     def forward(self, step: Step) -> Terms:
         tokens = step.tokens("caption")

@@ -71,10 +71,18 @@ class MAE(Objective):
 
     def check(self, model: DualEncoder) -> None:
         if not model.image.supports_masking:
-            raise IncompatibleError("mae needs an image tower that can encode some of its patches, which this one cannot; use a ViT tower")
+            raise IncompatibleError(
+                "mae needs an image tower that can encode some of its patches, which this one cannot; use a ViT (vit_*)"
+            )
+        if model.image.pooling == "cascade":
+            raise IncompatibleError(
+                "mae needs the tokens of patches, which image.pooling=cascade replaces by its queries; use another pooling"
+            )
 
     def setup(self, model: DualEncoder) -> None:
-        self.decoder = MAEDecoder(model.image.width, model.image.patch_size, width=self.width, depth=self.depth, heads=self.heads)
+        self.decoder = MAEDecoder(
+            model.image.width, model.image.patch_size, len(model.image.get_buffer("mean")), self.width, self.depth, self.heads
+        )
 
     def forward(self, step: Step) -> Terms:
         images = step.model.image.normalize(step.pixels("image"))

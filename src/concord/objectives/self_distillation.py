@@ -19,6 +19,7 @@ from concord.functional.self_distillation import (
     teacher_probabilities,
 )
 from concord.models.dual_encoder import DualEncoder
+from concord.models.operators import Linear, linear
 from concord.objectives.base import Objective, Step, Terms
 from concord.types import ImageView, Paper
 
@@ -36,11 +37,11 @@ class PrototypeHead(nn.Module):
     def __init__(self, width: int, hidden_width: int, bottleneck_width: int, prototypes: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.Linear(width, hidden_width),
+            Linear(width, hidden_width),
             nn.GELU(),
-            nn.Linear(hidden_width, hidden_width),
+            Linear(hidden_width, hidden_width),
             nn.GELU(),
-            nn.Linear(hidden_width, bottleneck_width),
+            Linear(hidden_width, bottleneck_width),
         )
         self.prototypes = nn.Parameter(torch.empty(prototypes, bottleneck_width))
         for module in self.modules():
@@ -53,7 +54,7 @@ class PrototypeHead(nn.Module):
         """[M, D] -> cosines [M, K], float32 or better: they are divided by small temperatures."""
         bottleneck = at_least_float32(self.mlp(features))
         with torch.autocast(features.device.type, enabled=False):
-            return F.linear(F.normalize(bottleneck, dim=-1), F.normalize(self.prototypes, dim=-1))
+            return linear(F.normalize(bottleneck, dim=-1), F.normalize(self.prototypes, dim=-1))
 
 
 class SelfDistillation(Objective):

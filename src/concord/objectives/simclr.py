@@ -12,6 +12,7 @@ from concord.distributed import Ranks
 from concord.functional.nt_xent import nt_xent
 from concord.functional.precision import at_least_float32
 from concord.models.dual_encoder import DualEncoder
+from concord.models.operators import Linear
 from concord.objectives.base import Objective, Step, Terms
 from concord.types import ImageView, Paper
 
@@ -51,13 +52,13 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 def projector(width: int, hidden_width: int, out_width: int) -> nn.Sequential:
     """Three linear layers with batch normalisation and ReLU between them: width -> hidden -> hidden -> out."""
     return nn.Sequential(
-        nn.Linear(width, hidden_width, bias=False),
+        Linear(width, hidden_width, bias=False),
         GlobalBatchNorm(hidden_width),
         nn.ReLU(),
-        nn.Linear(hidden_width, hidden_width, bias=False),
+        Linear(hidden_width, hidden_width, bias=False),
         GlobalBatchNorm(hidden_width),
         nn.ReLU(),
-        nn.Linear(hidden_width, out_width),
+        Linear(hidden_width, out_width),
     )
 
 

@@ -15,7 +15,8 @@ from concord.data import WebDataModule
 from concord.errors import ConfigError, IncompatibleError
 from concord.images import Preprocess
 from concord.methods import Pretrainer
-from concord.models import DualEncoder, describe
+from concord.models import DualEncoder
+from concord.models.checkpoint import describe, without_fetching
 from concord.objectives import Objective
 from concord.tokenizers import Tokenizer
 
@@ -52,7 +53,7 @@ def assemble(cfg: Mapping[str, Any], tokenizer: Tokenizer | None) -> Parts:
     method = build_method(cfg, build_model(spec))
     preprocess: Preprocess = build(cfg["preprocess"], "preprocess", image_size=method.model.image.image_size)
     method.description = describe(spec, tokenizer, preprocess)
-    data.setup_views(method.image_views, method.text_views, tokenizer, preprocess, method.model.image.size_multiple)
+    data.setup_views(method.image_views, method.text_views, tokenizer, preprocess, method.model.image.patch_size)
     return Parts(method, data, tokenizer, preprocess, bench)
 
 
@@ -71,8 +72,8 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
     tokenizer: Tokenizer = build(cfg["tokenizer"], "tokenizer")
     with torch.device("meta"):
-        method = build_method(cfg, build_model(model_spec(cfg, tokenizer)))
-    _check_context(cfg, method.model)
+        method = build_method(cfg, build_model(without_fetching(model_spec(cfg, tokenizer))))
+    _check_text(cfg, tokenizer, method.model)
     _check_batch(cfg, method)
 
 
@@ -95,8 +96,13 @@ def build_method(cfg: Mapping[str, Any], model: DualEncoder) -> Pretrainer:
     return build(cfg["method"], "method", model=model, optimizer=optimizer, schedule=schedule)  # type: ignore[no-any-return]
 
 
-def _check_context(cfg: Mapping[str, Any], model: DualEncoder) -> None:
-    longest, context = cfg["tokenizer"]["context_length"], model.text.context_length
+def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder) -> None:
+    if tokenizer.vocab_size > model.text.vocab_size:
+        raise IncompatibleError(
+            f"the tokenizer has {tokenizer.vocab_size} ids and the text tower only {model.text.vocab_size}; "
+            f"use the tokenizer that belongs to the tower, or set model.text.vocab_size=null"
+        )
+    longest, context = tokenizer.context_length, model.text.context_length
     if longest > context:
         raise IncompatibleError(
             f"model.text.context_length is {context} and captions may have tokenizer.context_length={longest} tokens; "

@@ -11,7 +11,7 @@ from rich.console import Console
 from concord.benchmarks import Bench
 from concord.config import build, check
 from concord.errors import ConfigError
-from concord.models import load
+from concord.models.checkpoint import load
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import require_path
 from concord.tasks.measure import measure

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from concord.models import export as write_export
+from concord.models.checkpoint import export as write_export
 from concord.tasks.assemble import require_path
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concord.benchmarks import Bench, Results
 from concord.images import Preprocess
-from concord.models import CaptionLikelihood, DualEncoder, Scorer
+from concord.models import DualEncoder
+from concord.models.likelihood import CaptionLikelihood
+from concord.models.scorer import Scorer
 from concord.tokenizers import Tokenizer
 
 

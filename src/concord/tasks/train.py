@@ -14,7 +14,8 @@ from concord.benchmarks import Results
 from concord.config import build
 from concord.errors import CheckpointError
 from concord.methods import Pretrainer
-from concord.models import Scorer, load
+from concord.models.checkpoint import load
+from concord.models.scorer import Scorer
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import Parts, assemble, check_config
 from concord.tasks.measure import measure
@@ -71,7 +72,7 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
         assert isinstance(module, Pretrainer)
         return measure(parts.bench, module.model, parts.preprocess, parts.tokenizer)
 
-    injected: dict[str, dict[str, Any]] = {"benchmark": {"measure": measured}, "summary": {"lines": summary_lines(parts)}}
+    injected: dict[str, dict[str, Any]] = {"benchmark": {"bench": _Adaptor(measured), "scorer_factory": lambda m: m}, "summary": {"lines": summary_lines(parts)}}
     nodes = {name: node for name, node in cfg["callbacks"].items() if node is not None}
     if not parts.bench.tasks:
         nodes.pop("benchmark", None)
@@ -110,3 +111,8 @@ def _show(folder: Path) -> None:
     if runs[0].results:
         console.print(leaderboard(runs))
     console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
+
+
+class _Adaptor:
+    def __init__(self, f):
+        self.run = f

@@ -11,6 +11,7 @@ from concord.training.callbacks import (
     StopOnNonFinite,
     Throughput,
 )
+from concord.training.callbacks.base import is_logging_step
 from concord.training.checkpointing import AtomicCheckpointIO
 from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
 from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
@@ -41,6 +42,7 @@ __all__ = [
     "Throughput",
     "TimmOptimizer",
     "WandbLogger",
+    "is_logging_step",
     "make_trainer",
     "preserved_random_state",
     "seed_everything",

@@ -108,7 +108,10 @@ class AdamW(OptimizerSettings):
             raise ValueError(f"eps must be above 0, got {self.eps}")
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.groups(module), lr=self.lr, betas=self.betas, eps=self.eps, fused=not _scales_gradients(module))
+        optimizer = torch.optim.AdamW(self.groups(module), lr=self.lr, betas=self.betas, eps=self.eps, fused=True)
+        # A fused step offers to unscale fp16 gradients by itself. Clipping needs them unscaled before, so that offer is withdrawn.
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+        return optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +155,3 @@ def _check_groups(groups: Mapping[str, Any], scales: Mapping[str, float]) -> Non
     for tower, scale in scales.items():
         if scale != 1.0 and not any(key.startswith(f"{tower}/") for key in groups):
             raise ConfigError(f"optimizer.{tower}_lr_scale is {scale}, but the {tower} tower has no trainable parameter; remove it")
-
-
-def _scales_gradients(module: nn.Module) -> bool:
-    """Whether training runs in fp16 with a gradient scaler: a fused step would unscale by itself, which forbids clipping."""
-    trainer = getattr(module, "_trainer", None)
-    return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None

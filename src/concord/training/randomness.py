@@ -52,9 +52,10 @@ def set_random_state(state: dict[str, Tensor], device: torch.device | None = Non
     *key, position, has_normal = state["numpy"].tolist()
     inner = {"key": np.array(key, dtype=np.uint32), "pos": position}
     np.random.set_state({"bit_generator": "MT19937", "state": inner, "has_gauss": has_normal, "gauss": numpy_normal})
-    torch.set_rng_state(state["torch"].to(torch.uint8))
+    # PyTorch reads the state from the start of its storage, whatever part of it the tensor is a view of: hence the copies.
+    torch.set_rng_state(state["torch"].clone())
     if device is not None and device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"].to(torch.uint8), device)
+        torch.cuda.set_rng_state(state["cuda"].clone(), device)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Which modalities and findings there are, and what their reports say. A closed list, written by hand.
 
-In a sentence, {side} stands for left or right, {degree} for the severity in the words of that finding, and {Degree} or
-{Side} for the same at the start of a sentence.
+In a sentence, {side} stands for left or right, {degree} for the severity in the words of that finding, and {Degree} for
+the same at the start of a sentence.
 """
 
 from __future__ import annotations

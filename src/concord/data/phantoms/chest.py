@@ -13,7 +13,7 @@ LUNG_RADII = (0.36, 0.7)
 
 def draw(study: Study, image_size: int) -> Array:
     """Paint a study, [S, S] in [0, 1]."""
-    anatomy, detail = np.random.default_rng(study.anatomy), np.random.default_rng(study.detail)
+    anatomy, grain, form = study.streams()
     x, y = grid(image_size)
     scale = anatomy.uniform(0.93, 1.03)
     x, y = x / scale - anatomy.uniform(-0.03, 0.03), y / scale - anatomy.uniform(-0.03, 0.03)
@@ -29,9 +29,9 @@ def draw(study: Study, image_size: int) -> Array:
         blend(canvas, lung, 0.2 + tone)
         canvas += 0.05 * markings * lung * band(x - side * 0.2, 0.25)
     _draw_bones(canvas, x, y, body)
-    _draw_finding(canvas, x, y, study, lungs, detail)
+    _draw_finding(canvas, x, y, study, lungs, form)
     _draw_middle(canvas, x, y, study)
-    canvas += 0.015 * detail.standard_normal(canvas.shape, dtype=np.float32)
+    canvas += 0.015 * grain.standard_normal(canvas.shape, dtype=np.float32)
     return canvas
 
 

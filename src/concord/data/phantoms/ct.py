@@ -14,7 +14,7 @@ KIDNEY_RADII = (0.14, 0.17)
 
 def draw(study: Study, image_size: int) -> Array:
     """Paint a study, [S, S] in [0, 1]."""
-    anatomy, detail = np.random.default_rng(study.anatomy), np.random.default_rng(study.detail)
+    anatomy, grain, form = study.streams()
     x, y = grid(image_size)
     x, y = x / anatomy.uniform(0.92, 1.02), y / anatomy.uniform(0.92, 1.05)
     fat = anatomy.uniform(0.05, 0.13)
@@ -30,9 +30,9 @@ def draw(study: Study, image_size: int) -> Array:
     _draw_spine(canvas, x, y)
     _draw_ribs(canvas, x, y, fat)
     _draw_kidneys(canvas, x, y, cavity, study)
-    _draw_finding(canvas, x, y, study, liver, detail)
+    _draw_finding(canvas, x, y, study, liver, form)
     body = ellipse(x, y, (0, 0), (0.95, 0.72), 0.03)
-    canvas += body * (0.02 * smooth_noise(detail, image_size, image_size // 2))
+    canvas += body * (0.02 * smooth_noise(grain, image_size, image_size // 2))
     return canvas
 
 

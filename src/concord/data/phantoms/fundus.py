@@ -25,12 +25,12 @@ BLOOD = np.array((0.3, 0.02, 0.03), dtype=np.float32)
 
 def draw(study: Study, image_size: int) -> Array:
     """Paint a study, [S, S, 3] in [0, 1]."""
-    anatomy, detail = np.random.default_rng(study.anatomy), np.random.default_rng(study.detail)
+    anatomy, grain, form = study.streams()
     x, y = grid(image_size)
     nasal = DISC_X + anatomy.uniform(-0.04, 0.04)
     base = np.array((0.82, 0.37, 0.15), dtype=np.float32) * np.float32(anatomy.uniform(0.88, 1.08))
 
-    shade = 1 - 0.35 * (x * x + y * y) + 0.03 * smooth_noise(detail, image_size, 10)
+    shade = 1 - 0.35 * (x * x + y * y) + 0.03 * smooth_noise(grain, image_size, 10)
     canvas = shade[..., None] * base
     blend(canvas, 0.5 * band(np.hypot(x - MACULA_X, y), 0.13), base * np.float32(0.45))
     blend(canvas, 0.8 * _vessels(image_size, nasal, anatomy), VESSEL)
@@ -38,7 +38,7 @@ def draw(study: Study, image_size: int) -> Array:
     blend(canvas, disc(x, y, (nasal, 0.02), DISC_RADIUS, 0.05), PALE)
     blend(canvas, disc(x, y, (nasal, 0.02), ratio * DISC_RADIUS, 0.03), CUP)
     if study.finding in COUNTS:
-        blend(canvas, _spots(image_size, study, detail), EXUDATE if study.finding == "exudates" else BLOOD)
+        blend(canvas, _spots(image_size, study, form), EXUDATE if study.finding == "exudates" else BLOOD)
     canvas *= disc(x, y, (0, 0), 0.95, 0.03)[..., None]
     # Painted as a right eye; a left eye is its mirror image.
     return canvas[:, ::-1] if study.side == "left" else canvas

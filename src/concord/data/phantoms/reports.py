@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from concord.data.phantoms.catalogue import SIDES, Finding
+from concord.data.phantoms.catalogue import Finding
 from concord.data.phantoms.study import Study
 
 
@@ -38,6 +38,4 @@ def write_report(study: Study) -> Report:
 
 def _fill(sentence: str, study: Study, finding: Finding | None) -> str:
     degree = "" if finding is None or study.severity is None else finding.degrees[study.severity]
-    side = study.side or ""
-    assert side in ("", *SIDES)
-    return sentence.format(side=side, Side=side.capitalize(), degree=degree, Degree=degree.capitalize())
+    return sentence.format(side=study.side, degree=degree, Degree=degree.capitalize())

@@ -23,7 +23,7 @@ class Study:
         side: the patient's side on which the finding lies, or which eye; None where sides have no meaning.
         severity: 0 mild, 1 moderate, 2 severe; None without a finding.
         anatomy: seeds what the studies of one patient share.
-        detail: seeds what is this study's own: position and form of the finding, noise, words of the report.
+        detail: seeds what is this study's own: grain and tissue, form of the finding, words of the report.
     """
 
     modality: Modality
@@ -38,6 +38,14 @@ class Study:
     def extent(self) -> float:
         """Severity on a scale of 0 (nothing) to 1 (severe)."""
         return 0.0 if self.severity is None else (self.severity + 1) / len(SEVERITIES)
+
+    def streams(self) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
+        """Randomness for the anatomy, for grain and tissue, and for the finding.
+
+        They are apart, so that a study differs from its twin without the finding by nothing but the finding.
+        """
+        anatomy, grain, finding = (np.random.default_rng(key) for key in (self.anatomy, (*self.detail, 2), (*self.detail, 3)))
+        return anatomy, grain, finding
 
     def side_in_image(self) -> int:
         """-1 where the study's side lies in the left half of the image, +1 in the right half.

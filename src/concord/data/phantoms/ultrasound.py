@@ -13,7 +13,7 @@ APEX = -1.5
 
 def draw(study: Study, image_size: int) -> Array:
     """Paint a study, [S, S] in [0, 1]."""
-    anatomy, detail = np.random.default_rng(study.anatomy), np.random.default_rng(study.detail)
+    anatomy, grain, form = study.streams()
     x, y = grid(image_size)
     depth = np.sqrt(x * x + (y - APEX) ** 2)
     gallbladder = (anatomy.uniform(-0.4, -0.25), anatomy.uniform(0.1, 0.25))
@@ -24,8 +24,8 @@ def draw(study: Study, image_size: int) -> Array:
         blend(canvas, ellipse(x, y, vessel, (anatomy.uniform(0.05, 0.14), 0.035), 0.05), 0.16)
     canvas += 0.45 * band(depth - 2.25 - 0.1 * x, 0.04)
     _draw_fluid(canvas, x, y, gallbladder, (0.27, 0.15))
-    _draw_finding(canvas, x, y, study, gallbladder, detail)
-    canvas *= _speckle(detail, image_size) * (1.15 - 0.2 * (depth - 0.6))
+    _draw_finding(canvas, x, y, study, gallbladder, form)
+    canvas *= _speckle(grain, image_size) * (1.15 - 0.2 * (depth - 0.6))
     canvas *= edge(0.62 - np.abs(np.arctan2(x, y - APEX)), 0.03) * edge(depth - 0.62, 0.03) * edge(2.42 - depth, 0.03)
     return canvas
 

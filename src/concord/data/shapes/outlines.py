@@ -19,10 +19,14 @@ def _regular(corners: int, radius: float, turn: float = 0.0) -> Points:
     return radius * np.stack([np.sin(angles), -np.cos(angles)], axis=1)
 
 
+def _shift(points: Points, right: float, down: float) -> Points:
+    return points + np.array([right, down])
+
+
 def _star() -> Points:
     points = _regular(10, 1.0)
     points[1::2] *= 0.46
-    return points + (0.0, 0.06)
+    return _shift(points, 0.0, 0.06)
 
 
 def _cross(arm: float = 0.34, reach: float = 0.92) -> Points:
@@ -55,7 +59,7 @@ def _outlines(shape: str) -> tuple[Points, Points | None]:
     if shape == "heart":
         return _heart(), None
     if shape == "crescent":
-        return _regular(72, 0.97) + (0.1, 0.0), _regular(72, 0.8) + (0.6, 0.0)
+        return _shift(_regular(72, 0.97), 0.1, 0.0), _shift(_regular(72, 0.8), 0.6, 0.0)
     raise ValueError(f"unknown shape {shape!r}")
 
 

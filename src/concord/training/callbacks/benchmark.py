@@ -97,6 +97,7 @@ class BenchmarkCallback(StepCallback):
 
     def _report(self, trainer: L.Trainer, results: Results, values: dict[str, float]) -> None:
         folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
         results.write(folder)
         for record in results.records:
             _log.info("step %d: %s", trainer.global_step, _sentence(record))

@@ -107,7 +107,7 @@ class Checkpoints(StepCallback, Checkpoint):
     def _save(self, trainer: L.Trainer, better: bool, numbered: bool) -> None:
         folder = _folder(trainer)
         last = folder / "last.ckpt"
-        trainer.save_checkpoint(last)
+        trainer.save_checkpoint(last, weights_only=False)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
         if not trainer.is_global_zero:
             return

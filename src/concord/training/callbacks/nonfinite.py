@@ -15,12 +15,12 @@ from concord.errors import ConcordError
 
 @dataclass
 class _Suspect:
-    """A loss that has not been judged: its step, its flag on the way to the CPU, and what was logged beside it."""
+    """A loss that has not been judged: its step, its flag on the way to the CPU, and the terms that it is the sum of."""
 
     step: int
     bad: Tensor
     arrived: torch.cuda.Event | None
-    metrics: dict[str, Tensor]
+    terms: dict[str, Tensor]
 
 
 class StopOnNonFinite(L.Callback):
@@ -28,7 +28,8 @@ class StopOnNonFinite(L.Callback):
 
     On a CPU the check comes before the backward pass, so that the weights stay as they were. On a GPU a step is judged
     during the next one, so that the device never waits. Nothing that is not finite reaches a checkpoint. All ranks stop
-    together.
+    together. The terms are those of the module's attribute `last_terms` where it keeps one (values by name, of the latest
+    step), else the logged values.
     """
 
     def __init__(self) -> None:
@@ -41,17 +42,17 @@ class StopOnNonFinite(L.Callback):
         step = trainer.global_step + 1
         if bad.device.type != "cuda":
             if bool(bad):
-                raise _error(step, trainer.callback_metrics, pl_module)
+                raise _error(step, _terms(trainer, pl_module), pl_module)
             return
         on_cpu = torch.empty_like(bad, device="cpu", pin_memory=True).copy_(bad, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
-        self._suspect = _Suspect(step, on_cpu, arrived, dict(trainer.callback_metrics))
+        self._suspect = _Suspect(step, on_cpu, arrived, _terms(trainer, pl_module))
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         self._judge(pl_module)
         if _non_finite_parameters(pl_module):
-            raise _error(trainer.global_step, trainer.callback_metrics, pl_module)
+            raise _error(trainer.global_step, _terms(trainer, pl_module), pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._judge(pl_module)
@@ -63,18 +64,23 @@ class StopOnNonFinite(L.Callback):
         if suspect.arrived is not None:
             suspect.arrived.synchronize()
         if bool(suspect.bad):
-            raise _error(suspect.step, suspect.metrics, module)
+            raise _error(suspect.step, suspect.terms, module)
 
 
-def _error(step: int, metrics: dict[str, Tensor], module: nn.Module) -> ConcordError:
-    terms = [name for name, value in metrics.items() if name != "loss" and not bool(torch.isfinite(torch.as_tensor(value)))]
-    found = [f"logged values: {_some(terms)}"] if terms else []
+def _terms(trainer: L.Trainer, module: L.LightningModule) -> dict[str, Tensor]:
+    terms = getattr(module, "last_terms", None)
+    return dict(terms if terms is not None else trainer.callback_metrics)
+
+
+def _error(step: int, terms: dict[str, Tensor], module: nn.Module) -> ConcordError:
+    bad = [name for name, value in terms.items() if not bool(torch.isfinite(torch.as_tensor(value)))]
+    found = [f"terms {_some(bad)}"] if bad else []
     if parameters := _non_finite_parameters(module):
-        found.append(f"parameters: {_some(parameters)}")
-    details = f"; not finite are {', and '.join(found)}" if found else ""
+        found.append(f"parameters {_some(parameters)}")
+    details = f"; not finite: {', '.join(found)}" if found else ""
     return ConcordError(
-        f"training went wrong at step {step}: the loss or a weight is not finite{details}; resume from an earlier checkpoint with a lower "
-        "optimizer.lr, a longer schedule.warmup, trainer.gradient_clip=1.0, or trainer.precision=32"
+        f"step {step}: the loss or a weight is not finite{details}; go on from an earlier checkpoint with a lower optimizer.lr, "
+        "a longer schedule.warmup, trainer.gradient_clip=1.0 or trainer.precision=32"
     )
 
 
@@ -87,4 +93,4 @@ def _non_finite_parameters(module: nn.Module) -> list[str]:
 
 
 def _some(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

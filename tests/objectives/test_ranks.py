@@ -1,0 +1,77 @@
+"""One meaning of the losses: any number of processes equals one process that holds the global batch, in value and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from concord.distributed import Ranks
+from concord.models.dual_encoder import DualEncoder
+from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity
+from concord.objectives import FILIP, Entailment, InfoNCE, NegCLIP, Objective, PairwiseSigmoid, Step
+from tests.processes import run_on_ranks
+from tests.tiny import EMBED_DIM, rows, tiny_batch, tiny_model
+
+PAIRS = 6
+Part = tuple[Callable[[], Similarity], Callable[[], Objective]]
+CASES: dict[str, Part] = {
+    "clip": (Cosine, InfoNCE),
+    "align": (Cosine, lambda: InfoNCE(label_smoothing=0.1)),
+    "convirt": (lambda: Cosine(10.0), lambda: InfoNCE(image_to_text_weight=0.75, text_view="sentence")),
+    "clip tiled": (lambda: Cosine(100.0), lambda: InfoNCE(label_smoothing=0.1, image_to_text_weight=0.75, tile=2)),
+    "clip by tokens": (LateInteraction, InfoNCE),
+    "meru": (lambda: Lorentz(EMBED_DIM), InfoNCE),
+    "entailment": (lambda: Lorentz(EMBED_DIM), Entailment),
+    "siglip": (lambda: Cosine(10.0, init_bias=-10.0), PairwiseSigmoid),
+    "siglip tiled": (lambda: Cosine(10.0, init_bias=-2.0), lambda: PairwiseSigmoid(tile=2)),
+    "siglip by tokens": (lambda: LateInteraction(10.0, init_bias=-2.0), PairwiseSigmoid),
+    "neg_clip": (Cosine, NegCLIP),
+    "neg_clip by tokens": (LateInteraction, NegCLIP),
+    "filip": (Cosine, lambda: FILIP(token_width=4)),
+}
+
+
+def assemble(case: str) -> tuple[DualEncoder, Objective]:
+    similarity, objective = (make() for make in CASES[case])
+    model = tiny_model(similarity).double()
+    objective.setup(model)
+    return model, objective.double()
+
+
+def loss_and_gradients(case: str) -> dict[str, Tensor]:
+    """Mean over the ranks of the loss on their share of one global batch, and of its gradients, as DDP takes it."""
+    ranks = Ranks.current()
+    model, objective = assemble(case)
+    share = PAIRS // ranks.world
+    start = ranks.offset(share)
+    loss = objective(Step(model, rows(tiny_batch(PAIRS, seed=1), start, start + share), ranks)).loss
+    loss.backward()
+    named = [*model.named_parameters(), *objective.named_parameters()]
+    gradients = {name: parameter.grad for name, parameter in named if parameter.grad is not None}
+    return {name: ranks.mean(value) for name, value in {"loss": loss, **gradients}.items()}
+
+
+def all_cases() -> dict[str, dict[str, Tensor]]:
+    return {case: loss_and_gradients(case) for case in CASES}
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, dict[str, Tensor]]:
+    return all_cases()
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
+    return run_on_ranks(all_cases, request.param, tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_many_processes_equal_one(case: str, alone: dict[str, dict[str, Tensor]], together: list[dict[str, dict[str, Tensor]]]) -> None:
+    assert alone[case]["loss"] > 0
+    assert any(gradient.abs().max() > 1e-4 for name, gradient in alone[case].items() if name.startswith("image.embed"))
+    for result in together:
+        assert result[case].keys() == alone[case].keys()
+        torch.testing.assert_close(result[case], alone[case], rtol=1e-9, atol=1e-11)

@@ -1,0 +1,46 @@
+"""Every file in `conf/` says what it is, composes, and names classes that exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import transformers
+import yaml
+
+from concord.config import locate, nodes
+from concord.tasks.assemble import check_config
+from tests.composing import compose_config, options
+from tests.conftest import ROOT
+
+FILES = sorted((ROOT / "conf").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "conf")))
+def test_begins_with_what_it_is_and_names_what_exists(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("# @package")]
+    assert lines[0].startswith("# ")
+    assert len(lines[0].split()) >= 3
+    for place, node in nodes(yaml.safe_load(path.read_text()), path.stem):
+        locate(node["_target_"], place)
+
+
+@pytest.mark.parametrize("group", ["method", "model", "optimizer", "schedule", "benchmark", "data", "trainer"])
+def test_every_option_fits_the_rest(group: str, tmp_path: Path) -> None:
+    for name in options(group):
+        check_config(compose_config(f"{group}={name}", *required(group, name, tmp_path)))
+
+
+def required(group: str, name: str, folder: Path) -> list[str]:
+    """What an option cannot do without."""
+    if (group, name) == ("benchmark", "held_out"):
+        return ["data=emoji", "data.path=somewhere"]
+    if (group, name) == ("model", "vit_b_16_hf"):
+        transformers.BertConfig(hidden_size=32, num_attention_heads=2, num_hidden_layers=1, intermediate_size=32).save_pretrained(folder)
+        return [f"model.text.name={folder}"]
+    return ["data.path=somewhere"] if group == "data" and name in ("shards", "table", "folder", "emoji") else []
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_every_experiment_fits(name: str) -> None:
+    check_config(compose_config(f"experiment={name}", *(["data.path=somewhere"] if name == "emoji" else [])))

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from concord.training import CSVLogger
+from concord.training.loggers.csv import read_rows
+
+
+def opened(folder: Path) -> CSVLogger:
+    logger = CSVLogger()
+    logger.open(folder)
+    return logger
+
+
+def test_a_row_per_event_and_a_column_per_metric(tmp_path: Path) -> None:
+    logger = opened(tmp_path)
+    logger.log_metrics({"loss": 1 / 3, "epoch": 0}, step=9)
+    logger.log_metrics({"loss": 0.25}, step=19)
+    logger.log_metrics({"zero_shot/shapes/top1": 0.5}, step=19)
+    logger.log_metrics({"loss": float("nan")}, step=29)
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == [
+        "step,loss,zero_shot/shapes/top1",
+        "10,0.3333333333333333,",
+        "20,0.25,",
+        "20,,0.5",
+        "30,nan,",
+    ]
+
+
+def test_a_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    for step in (9, 19, 29):
+        first.log_metrics({"loss": float(step)}, step)
+    with first.path.open("a") as file:
+        file.write("40,3")  # cut off in writing
+    second = opened(tmp_path)
+    second.log_metrics({"loss": -1.0}, 19)
+    second.log_metrics({"loss": -2.0}, 29)
+    assert [(row["step"], row["loss"]) for row in read_rows(tmp_path / "metrics.csv")] == [("10", "9.0"), ("20", "-1.0"), ("30", "-2.0")]
+
+
+def test_a_full_disk_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = opened(tmp_path)
+    logger.log_metrics({"loss": 1.0}, 0)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with warnings.catch_warnings(record=True) as caught:
+        logger.log_metrics({"loss": 2.0}, 1)
+        logger.log_metrics({"loss": 3.0}, 2)
+    (warning,) = caught
+    assert "CSVLogger failed and is off for the rest of this run" in str(warning.message)
+
+
+def test_a_logger_without_a_folder_says_so() -> None:
+    with pytest.raises(RuntimeError, match="open"):
+        _ = CSVLogger().folder
