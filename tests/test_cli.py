@@ -17,6 +17,7 @@ COMPOSITION = [
     (("+objectve@method.objectives.x=mae",), "objectve: there is no such group; did you mean objective"),
     (("~method.objectives.simclr",), "method.objectives.simclr: there is no such key"),
     (("model.image=[",), "concord: "),
+    (("benchmark=null",), "concord: "),
     (("resume=nothing",), "resume: nothing is not a run folder"),
 ]
 """Found while composing, through the real command."""
@@ -33,6 +34,8 @@ MISTAKES = [
     (("model.text.context_length=16",), "model.text.context_length is 16 and captions may have tokenizer.context_length=64 tokens"),
     (("data.batch_size=1",), "data.batch_size=1 leaves method.objectives.clip without negatives"),
     (("trainer.accumulate=4",), "trainer.accumulate=4 would hide the negatives"),
+    (("+traner.max_steps=5",), "traner: nothing reads this key; did you mean trainer"),
+    (("callbacks.progress=null",), "callbacks.progress: expected a mapping with _target_, got None; ~callbacks.progress removes it"),
     (("runs=somewhere",), "runs is not read by task=train; remove it"),
     (("task=evaluate",), "checkpoint has no value; give one, as in task=evaluate checkpoint="),
     (("task=evaluate", "checkpoint=nothing.ckpt"), "nothing.ckpt"),

@@ -33,17 +33,23 @@ def main(conf_folder: Path) -> int:
         The exit code.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as exceptions instead of as printed stack traces
+    # Threads that spin while they wait take the cores from the loader's workers, and a step takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     register_resolvers()
     mistakes: list[ConcordError] = []
+    job = _Job(mistakes)
     try:
         sys.argv[1:] = _with_resumed_overrides(sys.argv[1:])
-        hydra.main(config_path=str(conf_folder), config_name="config", version_base="1.3")(lambda cfg: _run_task(cfg, mistakes))()
+        hydra.main(config_path=str(conf_folder), config_name="config", version_base="1.3")(job)()
     except ConcordError as error:
         mistakes.append(error)
-    except (HydraException, OmegaConfBaseException) as error:
-        mistakes.append(ConfigError(config_errors.explain(error, conf_folder, sys.argv[1:])))
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        # Before a job begins, only the command line and the configuration files can be at fault.
+        if job.begun and not isinstance(error, HydraException | OmegaConfBaseException):
+            raise
+        mistakes.append(ConfigError(config_errors.explain(error, conf_folder, sys.argv[1:])))
     for error in mistakes:
         print(f"concord: {error}", file=sys.stderr)
     return 2 if mistakes else 0
@@ -54,17 +60,25 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("or", lambda first, second: second if first in (None, "", "null") else first, replace=True)
 
 
-def _run_task(cfg: DictConfig, mistakes: list[ConcordError]) -> Any:
-    """Run one job. A user's mistake is kept for `main`, so that Hydra does not print its own story about it."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        from concord import tasks
+class _Job:
+    """What Hydra calls for each job. A user's mistake is kept for `main`, so that Hydra does not print its own story about it."""
 
-        return tasks.run(plain(cfg), folder)
-    except ConcordError as error:
-        log.debug("stopped by a mistake", exc_info=True)
-        mistakes.append(error)
-        return None
+    def __init__(self, mistakes: list[ConcordError]) -> None:
+        self.mistakes = mistakes
+        self.begun = False
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        self.begun = True
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            values = plain(cfg)
+            from concord import tasks  # brings in PyTorch, which takes seconds: not for a misspelt key
+
+            return tasks.run(values, folder)
+        except ConcordError as error:
+            log.debug("stopped by a mistake", exc_info=True)
+            self.mistakes.append(error)
+            return None
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:

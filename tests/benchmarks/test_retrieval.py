@@ -134,6 +134,15 @@ def test_copies_of_a_caption_match_every_image_that_has_it() -> None:
     assert records["image_to_text/r1"].chance == pytest.approx((3 + 2 + 1) / 3 / 4)
 
 
+def test_a_caption_that_is_not_in_the_pool_still_fits_its_image() -> None:
+    captions = [["a red circle"], ["a circle on the left", "a red circle"], ["a blue square"]]
+    pool = Pool(captions, first=1)
+    assert pool.texts == ["a red circle", "a circle on the left", "a blue square"]
+    assert pool.pairs.tolist() == [[0, 0], [1, 0], [1, 1], [2, 2]]
+    assert pool.pairs_by_text.tolist() == [[0, 0], [0, 1], [1, 1], [2, 2]]
+    assert {record.value for record in measure(Oracle(captions), captions, captions_per_image=1).values()} == {1.0}
+
+
 def test_each_copy_of_a_wrong_caption_takes_a_place() -> None:
     texts = ["wrong", "right"]
     scores = np.array([[0.9, 0.8], [0.9, 0.0], [0.9, 0.0]])

@@ -21,7 +21,7 @@ SMALL_HEADS: dict[str, dict[str, Any]] = {
     "SimCLR": {"hidden_width": 32, "out_width": 16},
     "SelfDistillation": {"hidden_width": 32, "bottleneck_width": 16, "prototypes": 32, "local_crops": 2},
 }
-WHY: dict[str, str] = {"siglip": "bias", "captioning": "decoder", "entailment": "Lorentz"}
+WHY: dict[str, str] = {"siglip": "bias", "captioning": "decoder", "entailment": "Lorentz", "mae": "pooling"}
 """Objectives that not every model can carry, and the word that a refusal must hold."""
 
 

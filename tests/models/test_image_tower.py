@@ -8,12 +8,12 @@ import open_clip
 import pytest
 import timm
 import torch
+from tests.models.openclip_weights import copy_image_tower
 from torch import Tensor, nn
 
 from concord.errors import ConfigError, IncompatibleError
 from concord.models import ImageTower
 from concord.models.accelerate import PatchConvolution, PlainAttention
-from tests.models.openclip_weights import copy_image_tower
 
 VIT = "vit_tiny_patch16_224"
 SMALL: dict[str, Any] = {"image_size": 32, "patch_size": 8, "width": 32, "depth": 2, "heads": 2}
@@ -32,7 +32,7 @@ def pictures(count: int = 3, side: int = 32, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
 
 
-REGISTERS = "vit_medium_patch16_reg4_256"
+REGISTERS = "vit_medium_patch16_reg4_gap_256"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_bf16_stays_finite_and_near(pooling: Any) -> None:
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:
-    with pytest.raises(ConfigError, match="image.name=vit_tiny_patch16_225 is no timm model; did you mean .*vit_tiny_patch16_224"):
+    with pytest.raises(ConfigError, match=r"image\.name=vit_tiny_patch16_225 is no timm model; did you mean .*vit_tiny_patch16_224"):
         ImageTower("vit_tiny_patch16_225")
 
 

@@ -23,11 +23,12 @@ from typing import Any
 
 import open_clip
 import torch
-import torch.nn.functional as F
 from open_clip.loss import ClipLoss
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.models.openclip_weights import copy_dual_encoder
 
 from concord.distributed import Ranks
 from concord.models import Cosine, DualEncoder, ImageTower, TextTower
@@ -35,13 +36,14 @@ from concord.objectives.base import Step
 from concord.objectives.clip import InfoNCE
 from concord.training import AdamW
 from concord.types import Batch, Tokens
-from tests.models.openclip_weights import copy_dual_encoder
 
 TARGET = 1.8
-WORDS = (
-    "a the of on in with and near under behind man woman child dog cat horse bird car train street house tree river table plate "
-    "red blue green white black small large old young wooden standing sitting walking holding looking playing riding eating "
-    "photo picture sky beach snow field kitchen window bicycle boat umbrella ball shirt hat two three some next front"
+COMMON_WORDS = " ".join(
+    (
+        "a the of on in with and near under behind man woman child dog cat horse bird car train street house tree river table plate",
+        "red blue green white black small large old young wooden standing sitting walking holding looking playing riding eating",
+        "photo picture sky beach snow field kitchen window bicycle boat umbrella ball shirt hat two three some next front",
+    )
 ).split()
 
 
@@ -82,8 +84,8 @@ def make_example(batch: int, model: DualEncoder, tokenizer: Any, generator: torc
     """Noise images and captions of 10 to 15 words."""
     pixels = torch.randint(0, 256, (batch, 3, 224, 224), generator=generator, dtype=torch.uint8)
     counts = torch.randint(10, 16, (batch,), generator=generator).tolist()
-    chosen = [torch.randint(0, len(WORDS), (count,), generator=generator).tolist() for count in counts]
-    padded = tokenizer([" ".join(WORDS[i] for i in words) for words in chosen])
+    chosen = [torch.randint(0, len(COMMON_WORDS), (count,), generator=generator).tolist() for count in counts]
+    padded = tokenizer([" ".join(COMMON_WORDS[i] for i in words) for words in chosen])
     lengths = padded.argmax(dim=1) + 1
     longest = math.ceil(int(lengths.max()) / 8) * 8
     tokens = Tokens(padded[:, :longest], torch.arange(longest) < lengths[:, None])

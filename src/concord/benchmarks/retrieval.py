@@ -50,7 +50,7 @@ class Retrieval(Task):
 
     Args:
         reader: pairs with captions.
-        captions_per_image: the first so many captions of each image; None takes all.
+        captions_per_image: the first so many captions of each image are searched for and with; None takes all.
         limit, unit: see `Task`.
     """
 
@@ -70,7 +70,7 @@ class Retrieval(Task):
 
     def run(self, evaluation: Evaluation) -> Results:
         examples = self._captioned(evaluation.examples(self.reader, self.limit))
-        pool = Pool([pair.captions[: self.captions_per_image] for pair in examples.pairs])
+        pool = Pool([pair.captions for pair in examples.pairs], self.captions_per_image)
         texts = evaluation.scorer.embed_texts(pool.texts)
         score, images = evaluation.scorer.score, examples.images
         by_image = match_ranks(lambda some: score(images[some], texts), pool.pairs, pool.copies)

@@ -28,6 +28,10 @@ class Vocabulary:
             self.texts.append(text)
         return place
 
+    def find(self, text: str) -> int | None:
+        """The place of a text, None if it has not been added."""
+        return self._places.get(normalized(text))
+
     def add_all(self, texts: Iterable[str]) -> list[int]:
         """The places of several texts."""
         return [self.add(text) for text in texts]

@@ -12,7 +12,7 @@ PROBED = 100
 """How many examples are looked at before training to tell a broken data set from a broken example."""
 
 
-class BadSample(Exception):
+class BadSample(DataError):
     """One example that cannot be used. The loader puts another in its place and counts the cause.
 
     Args:

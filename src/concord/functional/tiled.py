@@ -131,7 +131,7 @@ class _NegativeLogSumExp(torch.autograd.Function):
         for row, column, logits, scratch in tiles_of_logits(queries, keys, scale, ctx.tile):
             slope = torch.sub(logits, row_sums[row, None], out=scratch).exp_().mul_(grad_rows[row, None])
             if ctx.both:
-                slope += logits.sub_(column_sums[column]).exp_().mul_(grad_columns[column])
+                slope.addcmul_(logits.sub_(column_sums[column]).exp_(), grad_columns[column])
             slope.diagonal(row.start + ctx.offset - column.start).zero_()
             grad_queries[row].addmm_(slope, keys[column])
             if ctx.needs_input_grad[1]:

@@ -14,7 +14,7 @@ from concord.errors import IncompatibleError
 from concord.models import DualEncoder
 from concord.models.checkpoint import ENTRY
 from concord.objectives import Objective, Step, Terms
-from concord.training import OptimizerSettings, Schedule
+from concord.training import OptimizerSettings, Schedule, is_logging_step
 from concord.types import Batch, ImageView, Paper, TextView
 
 
@@ -31,6 +31,7 @@ class Pretrainer(L.LightningModule):
         paper: where the method comes from.
         image_views, text_views: the union over the objectives; what the data module must supply.
         description: what checkpoints say of the model, so that they can be used without the configuration.
+        last_terms: the raw value of each term in the last step.
 
     Raises:
         IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways.
@@ -57,6 +58,7 @@ class Pretrainer(L.LightningModule):
         self.optimizer_settings = optimizer
         self.schedule = schedule
         self.description: dict[str, Any] = {}
+        self.last_terms: dict[str, Tensor] = {}
         self.prepare()
 
     def prepare(self) -> None:
@@ -70,7 +72,9 @@ class Pretrainer(L.LightningModule):
         step = Step(self.model, batch, Ranks.current())
         terms = {name: objective(step) for name, objective in self._objectives().items()}
         loss = torch.stack([self._objectives()[name].weight * term.loss for name, term in terms.items()]).sum()
-        self.log_dict(self._logs(loss, terms), batch_size=len(batch), sync_dist=step.ranks.world > 1)
+        self.last_terms = {name: term.loss.detach() for name, term in terms.items()}
+        if is_logging_step(self.trainer, self.trainer.global_step + 1):  # Lightning's bookkeeping costs more than a small step
+            self.log_dict(self._logs(loss, terms), batch_size=len(batch), sync_dist=step.ranks.world > 1)
         return loss
 
     def _logs(self, loss: Tensor, terms: Mapping[str, Terms]) -> dict[str, Tensor | float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from timm.layers import Attention
+from timm.layers import Attention  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from concord.models.operators import Linear, linear, self_attention

@@ -78,7 +78,7 @@ def _load(name: str, pretrained: bool) -> Any:
     try:
         if pretrained:
             return AutoModel.from_pretrained(name, dtype=torch.float32)
-        return AutoModel.from_config(AutoConfig.from_pretrained(name), dtype=torch.float32)
+        return AutoModel.from_config(AutoConfig.from_pretrained(name), dtype=torch.float32)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"text.name={name} is no encoder that transformers can load: {reason}") from error
@@ -94,9 +94,8 @@ def _text_side(model: Any) -> Any:
 def _longest_caption(encoder: nn.Module) -> int:
     """Positions that the encoder has; those of RoBERTa start behind the padding index."""
     config: Any = encoder.config
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
-        positions = getattr(config, "n_positions", 512)
-    tables = [module for name, module in encoder.named_modules() if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)]
-    offset = tables[0].padding_idx if tables else None
-    return int(positions) - (0 if offset is None else offset + 1)
+    positions: int = config.max_position_embeddings if hasattr(config, "max_position_embeddings") else getattr(config, "n_positions", 512)
+    for name, module in encoder.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            return positions - module.padding_idx - 1
+    return positions

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import timm
 import torch
-from timm.layers import AttentionPoolLatent
+from timm.layers import AttentionPoolLatent  # type: ignore[attr-defined]
 from timm.models import VisionTransformer, is_model_in_modules
 from torch import Tensor, nn
 
@@ -61,6 +61,9 @@ class ImageTower(nn.Module):
         IncompatibleError: a pooling or a patch dropout that this model cannot have.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         name: str,
@@ -83,11 +86,12 @@ class ImageTower(nn.Module):
             raise ValueError(f"pooling must be one of {', '.join(get_args(ImagePooling))}, got {pooling!r}")
         if not 0 <= patch_dropout < 1:
             raise ValueError(f"patch_dropout must lie in [0, 1), got {patch_dropout}")
-        options = {"image_size": image_size, "patch_size": patch_size, "width": width, "depth": depth, "heads": heads, "drop_path": drop_path}
+        sizes = {"image_size": image_size, "patch_size": patch_size, "width": width, "depth": depth, "heads": heads}
+        options = {key: value for key, value in (sizes | {"drop_path": drop_path}).items() if value is not None}
         self.name = name
         self.pooling = pooling
         self.patch_dropout = patch_dropout
-        self.trunk = _create_trunk(name, pretrained, pooling, {key: value for key, value in options.items() if value is not None})
+        self.trunk = _create_trunk(name, pretrained, pooling, options)
         self.supports_masking = isinstance(self.trunk, VisionTransformer)
         self.width: int = self.trunk.num_features
         self.patch_size: int = self.trunk.feature_info[-1]["reduction"]

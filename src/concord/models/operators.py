@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # type: ignore[no-untyped-call]
 _SMALL_PRODUCT = 2**22  # multiplications below which the call of oneDNN costs more than it saves
 _SHORT = 256  # keys up to which the whole matrix of attention weights is cheap to keep
 
@@ -31,7 +31,7 @@ class Linear(nn.Linear):
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x @ weight.T + bias, for x [..., I], weight [O, I], bias [O]."""
     if _suits_onednn(x, weight):
-        return cast(Tensor, _OneDnnLinear.apply(x, weight, bias))
+        return cast(Tensor, _OneDnnLinear.apply(x, weight, bias))  # type: ignore[no-untyped-call]
     return F.linear(x, weight, bias)
 
 
@@ -50,7 +50,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
 
 def self_attention(qkv: Tensor, heads: int, mask: Tensor | None = None, causal: bool = False) -> Tensor:
     """Attention of a sequence to itself: queries, keys, values [B, L, 3 * D] side by side -> [B, L, D]."""
-    q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+    batch, length, _ = qkv.shape
+    q, k, v = qkv.reshape(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     return attention(q, k, v, mask, causal).transpose(1, 2).flatten(2)
 
 

@@ -43,7 +43,7 @@ class Packing:
     def unpack(self, packed: Tensor) -> Tensor:
         """[T, D] -> [B, L, D], zero at padding."""
         padded = packed.new_zeros(self.shape[0] * self.shape[1], packed.shape[1])
-        return padded.index_copy(0, self.rows[: self.count], packed[: self.count]).unflatten(0, self.shape)
+        return padded.index_copy(0, self.rows[: self.count], packed[: self.count]).view(*self.shape, -1)
 
 
 class SelfAttention(nn.Module):
@@ -88,8 +88,9 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """x [B, L, D], memory [B, S, M], mask [B, S] True where one may look -> [B, L, D]."""
-        q = self.q(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k, v = self.kv(memory).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        batch, length, _ = x.shape
+        q = self.q(x).view(batch, length, self.heads, -1).transpose(1, 2)
+        k, v = self.kv(memory).view(batch, memory.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         seen = attention(q, k, v, None if mask is None else mask[:, None, None])
         return self.proj(seen.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 

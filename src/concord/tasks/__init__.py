@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from concord.config import TARGET, check, locate
-from concord.errors import ConfigError
+from concord.errors import ConfigError, nearest
 from concord.tasks.catalog import catalog
 from concord.tasks.evaluate import evaluate
 from concord.tasks.export import export
@@ -16,6 +16,8 @@ from concord.tasks.train import train
 __all__ = ["catalog", "evaluate", "export", "report", "run", "train"]
 
 TASK_KEYS = ("resume", "checkpoint", "runs", "output")
+RUN_KEYS = ("name", "group", "seed", "task", "preprocess", "model", "tokenizer", "method", "data", "benchmark")
+TRAINING_KEYS = ("optimizer", "schedule", "trainer", "logger", "callbacks")
 
 
 def run(cfg: dict[str, Any], folder: Path) -> Any:
@@ -28,6 +30,10 @@ def run(cfg: dict[str, Any], folder: Path) -> Any:
     Raises:
         ConfigError: for wrong values, and for a top-level key that the task does not read.
     """
+    known = (*TASK_KEYS, *RUN_KEYS, *TRAINING_KEYS)
+    for key in cfg:
+        if key not in known:
+            raise ConfigError(f"{key}: nothing reads this key; {nearest(key, known)}")
     node = cfg["task"]
     for key in TASK_KEYS:
         if cfg[key] is not None and key not in node:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from concord.benchmarks import Bench
-from concord.config import build, check
+from concord.config import build, check, is_node
 from concord.data import WebDataModule
 from concord.errors import ConfigError, IncompatibleError
 from concord.images import Preprocess
@@ -21,6 +21,7 @@ from concord.objectives import Objective
 from concord.tokenizers import Tokenizer
 
 METHOD_INJECTED = ("model", "optimizer", "schedule")
+CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",)}
 TOKENIZER_CAPTIONS = 20_000
 """Examples whose captions a vocabulary is learned from; more hardly change it."""
 
@@ -70,6 +71,11 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     check(cfg["method"], "method", METHOD_INJECTED)
     check(cfg["preprocess"], "preprocess", ("image_size",))
     check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
+    for group in ("callbacks", "logger"):
+        for name, node in cfg[group].items():
+            if not is_node(node):
+                raise ConfigError(f"{group}.{name}: expected a mapping with _target_, got {node!r}; ~{group}.{name} removes it")
+            check(node, f"{group}.{name}", CALLBACK_INJECTED.get(name, ()))
     tokenizer: Tokenizer = build(cfg["tokenizer"], "tokenizer")
     with torch.device("meta"):
         method = build_method(cfg, build_model(without_fetching(model_spec(cfg, tokenizer))))

@@ -72,11 +72,9 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
         assert isinstance(module, Pretrainer)
         return measure(parts.bench, module.model, parts.preprocess, parts.tokenizer)
 
-    injected: dict[str, dict[str, Any]] = {"benchmark": {"bench": _Adaptor(measured), "scorer_factory": lambda m: m}, "summary": {"lines": summary_lines(parts)}}
-    nodes = {name: node for name, node in cfg["callbacks"].items() if node is not None}
-    if not parts.bench.tasks:
-        nodes.pop("benchmark", None)
-    callbacks = [build(node, f"callbacks.{name}", **injected.get(name, {})) for name, node in nodes.items()]
+    injected: dict[str, dict[str, Any]] = {"benchmark": {"measure": measured}, "summary": {"lines": summary_lines(parts)}}
+    wanted = {name: node for name, node in cfg["callbacks"].items() if name != "benchmark" or parts.bench.tasks}
+    callbacks = [build(node, f"callbacks.{name}", **injected.get(name, {})) for name, node in wanted.items()]
     loggers = [build(node, f"logger.{name}") for name, node in cfg["logger"].items()]
     trainer: L.Trainer = build(cfg["trainer"], "trainer", callbacks=callbacks, logger=loggers, folder=folder)
     for logger in trainer.loggers:
@@ -112,7 +110,3 @@ def _show(folder: Path) -> None:
         console.print(leaderboard(runs))
     console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
 
-
-class _Adaptor:
-    def __init__(self, f):
-        self.run = f

@@ -87,7 +87,7 @@ class SlowBench:
 
 def test_throughput_counts_samples_and_waiting_but_no_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    bench = BenchmarkCallback(SlowBench(clock), lambda module: module, every_n_steps=3)
+    bench = BenchmarkCallback(SlowBench(clock).run, every_n_steps=3)
     trainer = make_trainer(max_steps=12, accelerator="cpu", log_every=4, folder=tmp_path, callbacks=[Throughput(), bench])
     trainer.fit(SlowModule(clock), DataLoader(SlowBatches(clock), batch_size=None))
     assert column(tmp_path, "samples_per_second") == pytest.approx(dict.fromkeys((4, 8, 12), 8 / 0.4))

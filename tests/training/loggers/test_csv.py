@@ -3,10 +3,11 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from concord.training import CSVLogger
-from concord.training.loggers.csv import read_rows
+from concord.training.loggers.csv import read_rows, shortest
 
 
 def opened(folder: Path) -> CSVLogger:
@@ -28,6 +29,14 @@ def test_a_row_per_event_and_a_column_per_metric(tmp_path: Path) -> None:
         "20,,0.5",
         "30,nan,",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(float(np.float32(5e-4)), "0.0005"), (1 / 3, "0.3333333333333333"), (1e300, "1e+300"), (float("-inf"), "-inf"), (3.0, "3.0")],
+)
+def test_values_are_written_with_the_fewest_digits_that_tell_them(value: float, text: str) -> None:
+    assert shortest(value) == text
 
 
 def test_a_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:

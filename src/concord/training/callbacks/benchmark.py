@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import lightning as L
 import torch
@@ -43,12 +43,6 @@ class Results(Protocol):
     def write(self, folder: Path) -> None: ...
 
 
-class Bench(Protocol):
-    """What can be run on a scorer."""
-
-    def run(self, scorer: Any) -> Results: ...
-
-
 class BenchmarkCallback(StepCallback):
     """Measures the model every N optimizer steps and at the end; training goes on as if nothing had happened.
 
@@ -56,20 +50,16 @@ class BenchmarkCallback(StepCallback):
     checkpoint can follow one of them), and to the run folder through `Results.write`.
 
     Args:
-        bench: what to run.
-        scorer_factory: makes the scorer of the module as it is now.
+        measure: runs the benchmark on the module as it is now.
         every_n_steps: None for the end only.
         at_end: whether to measure after the last step.
     """
 
-    def __init__(
-        self, bench: Bench, scorer_factory: Callable[[L.LightningModule], Any], every_n_steps: int | None = None, at_end: bool = True
-    ) -> None:
+    def __init__(self, measure: Callable[[L.LightningModule], Results], every_n_steps: int | None = None, at_end: bool = True) -> None:
         super().__init__()
         if every_n_steps is not None and every_n_steps < 1:
             raise ValueError(f"every_n_steps must be at least 1 or null, got {every_n_steps}")
-        self.bench = bench
-        self.scorer_factory = scorer_factory
+        self.measure = measure
         self.every_n_steps = every_n_steps
         self.at_end = at_end
         self._measured_step = -1
@@ -89,7 +79,7 @@ class BenchmarkCallback(StepCallback):
         values: dict[str, float] = {}
         if trainer.is_global_zero:
             with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad():
-                results = self.bench.run(self.scorer_factory(module))
+                results = self.measure(module)
             values = {record.name: float(record.value) for record in results.records}
             self._report(trainer, results, values)
         values = trainer.strategy.broadcast(values)

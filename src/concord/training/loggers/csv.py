@@ -6,6 +6,8 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
+
 from concord.training.files import write_atomically
 from concord.training.loggers.base import RunLogger
 
@@ -26,7 +28,7 @@ class CSVLogger(RunLogger):
         return self.folder / "metrics.csv"
 
     def _write(self, metrics: dict[str, float], step: int) -> None:
-        row = {"step": str(step)} | {name: repr(value) for name, value in metrics.items() if name != "step"}
+        row = {"step": str(step)} | {name: shortest(value) for name, value in metrics.items() if name != "step"}
         if self._columns is None:
             earlier = [old for old in read_rows(self.path) if int(old["step"]) < step]
             self._rewrite([*earlier, row])
@@ -44,6 +46,13 @@ class CSVLogger(RunLogger):
         writer.writerows(rows)
         write_atomically(self.path, lambda file: file.write(text.getvalue().encode()))
         self._columns = columns
+
+
+def shortest(value: float) -> str:
+    """The fewest digits that tell the value: most metrics are fp32, where 0.0005 would otherwise be 0.0005000000237487257."""
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    return str(single) if float(single) == value else repr(value)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
