@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # read once, when PyTorch is loaded: tests share the cores with what they start
+os.environ["GOMP_SPINCOUNT"] = "1000"  # read once, when PyTorch is loaded: tests share the cores with what they start
 
 import torch  # noqa: E402
 

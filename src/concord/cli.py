@@ -33,8 +33,8 @@ def main(conf_folder: Path) -> int:
         The exit code.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as exceptions instead of as printed stack traces
-    # Threads that spin while they wait take the cores from the loader's workers, and a step takes ten times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin long while they wait take the cores from the loader's workers, and a step takes ten times as long.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register_resolvers()
     mistakes: list[ConcordError] = []
     job = _Job(mistakes)

@@ -7,6 +7,9 @@ OpenCLIP's model and ClipLoss on normalised images and captions padded to 77, wi
 uint8 images and captions padded to the longest of the batch, with our InfoNCE objective and default optimizer. Captions are
 10 to 15 common words, tokenised by OpenCLIP for both. Both models take turns, step by step, on the same batches; medians
 count. Before that, OpenCLIP's weights are copied into our model and the embeddings of both are compared.
+
+It wants an idle machine. Where another process holds a core, threads spin while they wait for one another, steps take several
+times longer at random, and the median says little; OMP_WAIT_POLICY=passive tempers that. Look at the columns min and max.
 """
 
 from __future__ import annotations

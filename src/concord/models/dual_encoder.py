@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from concord.errors import IncompatibleError
 from concord.models.decoder import CaptionDecoder
+from concord.models.hf_text_tower import HFTextTower
 from concord.models.image_tower import ImageTower
 from concord.models.similarity import Lorentz, Similarity
 from concord.models.text_tower import TextTower
@@ -23,7 +24,7 @@ class DualEncoder(nn.Module):
 
     Args:
         image: tower for images.
-        text: tower for texts; anything that maps `Tokens` to `Features` and has `width`, `context_length`, `vocab_size`.
+        text: tower for texts.
         similarity: how embeddings are compared; owns the logit scale and bias.
         embed_dim: E, width of the embedding space.
         decoder: predicts captions from image tokens and text tokens (CoCa); its widths must fit the towers.
@@ -36,7 +37,7 @@ class DualEncoder(nn.Module):
     def __init__(
         self,
         image: ImageTower,
-        text: TextTower,
+        text: TextTower | HFTextTower,
         similarity: Similarity,
         embed_dim: int,
         decoder: CaptionDecoder | None = None,

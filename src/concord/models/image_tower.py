@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from concord.errors import ConfigError, IncompatibleError, nearest
 from concord.models.accelerate import accelerate
 from concord.models.poolers import CascadePooler
+from concord.models.stem import ConvolutionStem, hide_patches
 from concord.types import Features
 
 ImagePooling = Literal["class", "average", "attention", "cascade"]
+ImageStem = Literal["linear", "convolution"]
 
 # What timm calls our options.
 _TIMM_NAMES = {
@@ -48,6 +50,8 @@ class ImageTower(nn.Module):
         heads: attention heads of its blocks.
         drop_path: stochastic depth rate of the last block, in [0, 1).
         patch_dropout: share of patches left out in training, in [0, 1) (FLIP, Li et al. 2023). Vision Transformers only.
+        stem: how a Vision Transformer embeds patches: one linear map each, or convolutions (Xiao et al. 2021), which learn
+            from fewer images.
         mean, std: of the pixel values in [0, 1], per channel; None for those of the timm model.
         pool_heads: attention heads of the "attention" and "cascade" poolings.
         caption_queries: tokens of the "cascade" pooling.
@@ -76,6 +80,7 @@ class ImageTower(nn.Module):
         heads: int | None = None,
         drop_path: float | None = None,
         patch_dropout: float = 0.0,
+        stem: ImageStem = "linear",
         mean: list[float] | None = None,
         std: list[float] | None = None,
         pool_heads: int = 8,
@@ -84,6 +89,8 @@ class ImageTower(nn.Module):
         super().__init__()
         if pooling not in get_args(ImagePooling):
             raise ValueError(f"pooling must be one of {', '.join(get_args(ImagePooling))}, got {pooling!r}")
+        if stem not in get_args(ImageStem):
+            raise ValueError(f"stem must be one of {', '.join(get_args(ImageStem))}, got {stem!r}")
         if not 0 <= patch_dropout < 1:
             raise ValueError(f"patch_dropout must lie in [0, 1), got {patch_dropout}")
         sizes = {"image_size": image_size, "patch_size": patch_size, "width": width, "depth": depth, "heads": heads}
@@ -91,7 +98,8 @@ class ImageTower(nn.Module):
         self.name = name
         self.pooling = pooling
         self.patch_dropout = patch_dropout
-        self.trunk = _create_trunk(name, pretrained, pooling, options)
+        self.stem = stem
+        self.trunk = _create_trunk(name, pretrained, pooling, stem, options)
         self.supports_masking = isinstance(self.trunk, VisionTransformer)
         self.width: int = self.trunk.num_features
         self.patch_size: int = self.trunk.feature_info[-1]["reduction"]
@@ -135,6 +143,8 @@ class ImageTower(nn.Module):
         return -(-height // self.patch_size), -(-width // self.patch_size)
 
     def _encode_patches(self, trunk: VisionTransformer, pixels: Tensor, keep: Tensor | None) -> Tensor:
+        if keep is not None and self.stem == "convolution":
+            pixels = hide_patches(pixels, keep, self.patch_size)
         x = trunk._pos_embed(trunk.patch_embed(pixels))
         if keep is not None:
             patches = x[:, self._prefix :].take_along_dim(keep[..., None], dim=1)
@@ -193,7 +203,7 @@ class ImageTower(nn.Module):
         self.register_buffer(name, torch.tensor(values)[:, None, None])
 
 
-def _create_trunk(name: str, pretrained: bool, pooling: str, options: dict[str, Any]) -> Any:
+def _create_trunk(name: str, pretrained: bool, pooling: str, stem: ImageStem, options: dict[str, Any]) -> Any:
     """The timm model without its classifier."""
     if not timm.is_model(name):
         raise ConfigError(f"image.name={name} is no timm model; {nearest(name, timm.list_models())}")
@@ -201,11 +211,13 @@ def _create_trunk(name: str, pretrained: bool, pooling: str, options: dict[str, 
     if is_model_in_modules(name, {"vision_transformer", "deit"}):
         # Pooling is ours, so that the final norm comes before it; "map" only keeps the weights of a published MAP head.
         arguments |= {"dynamic_img_size": True, "global_pool": "map" if pooling == "attention" else ""}
+    if stem == "convolution":
+        arguments["embed_layer"] = ConvolutionStem
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        ours = {theirs: option for option, theirs in _TIMM_NAMES.items()}
+        ours = {theirs: option for option, theirs in _TIMM_NAMES.items()} | {"embed_layer": "stem"}
         if unknown is not None and unknown[1] in ours:
             raise ConfigError(f"image.{ours[unknown[1]]} is not an option of timm's {name}; leave it null") from error
         raise ConfigError(f"timm cannot build {name} with {options}: {error}") from error
