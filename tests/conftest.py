@@ -12,7 +12,7 @@ import pytest
 
 os.environ["GOMP_SPINCOUNT"] = "1000"  # read once, when PyTorch is loaded: tests share the cores with what they start
 
-import torch  # noqa: E402
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
@@ -33,6 +33,8 @@ def run_py(tmp_path: Path) -> RunPy:
     def run(*arguments: str, folder: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "run.py"), *arguments]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-        return subprocess.run(command, cwd=folder or tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(
+            command, cwd=folder or tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
 
     return run

@@ -64,9 +64,7 @@ def test_a_mistake_in_a_task_looks_the_same(run_py: RunPy) -> None:
 
 
 @pytest.mark.parametrize(("overrides", "message"), MISTAKES)
-def test_a_wrong_value_names_its_key(
-    overrides: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_value_names_its_key(overrides: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "accelerator=gpu" in overrides[0]:
         monkeypatch.setattr("torch.cuda.is_available", lambda: False)
         monkeypatch.setattr("torch.cuda.device_count", lambda: 0)

@@ -67,7 +67,9 @@ def test_names_the_key_and_the_way_out(values: dict[str, Any], message: str) -> 
 
 def test_check_reaches_nested_nodes_without_building() -> None:
     with pytest.raises(ConfigError, match=r"whole\.parts\.x\.widht: no such key; did you mean width\?"):
-        check({"_target_": "concord.config.Whole", "part": part(width=0), "parts": {"x": part(widht=3)}, "folder": "f", "extra": 1}, "whole")
+        check(
+            {"_target_": "concord.config.Whole", "part": part(width=0), "parts": {"x": part(widht=3)}, "folder": "f", "extra": 1}, "whole"
+        )
 
 
 def test_targets_stay_inside_the_allowed_packages() -> None:

@@ -50,8 +50,8 @@ def main(conf_folder: Path) -> int:
         if job.begun and not isinstance(error, HydraException | OmegaConfBaseException):
             raise
         mistakes.append(ConfigError(config_errors.explain(error, conf_folder, sys.argv[1:])))
-    for error in mistakes:
-        print(f"concord: {error}", file=sys.stderr)
+    for mistake in mistakes:
+        print(f"concord: {mistake}", file=sys.stderr)
     return 2 if mistakes else 0
 
 

@@ -59,7 +59,7 @@ def _keys(conf_folder: Path, arguments: Sequence[str]) -> list[str]:
 
 
 def _flat(cfg: DictConfig, prefix: str) -> Iterator[str]:
-    for key in cfg:
+    for key in map(str, cfg):
         name = f"{prefix}{key}"
         yield name
         value: Any = None if OmegaConf.is_missing(cfg, key) or OmegaConf.is_interpolation(cfg, key) else cfg[key]

@@ -72,7 +72,7 @@ class Ranks:
 
     def gather(self, local: Tensor) -> Tensor:
         """Rows [b, ...] of every rank, in rank order: [W * b, ...], with exact gradients. b is the same on every rank."""
-        return local if self.world == 1 else _Gather.apply(local)  # type: ignore[no-any-return]
+        return local if self.world == 1 else _Gather.apply(local)  # type: ignore[no-any-return, no-untyped-call]
 
     def gather_padded(self, local: Tensor, dim: int = 1, value: float = 0.0) -> Tensor:
         """Like `gather`, for a tensor whose axis `dim` has another length on each rank: padded to the longest with `value`."""
@@ -94,7 +94,7 @@ class Ranks:
 
     def shift(self, tensor: Tensor, step: int = 1) -> Tensor:
         """One hop round the ring, with gradient: give to rank + step, take from rank - step."""
-        return tensor if self.world == 1 else _Shift.apply(tensor, step)  # type: ignore[no-any-return]
+        return tensor if self.world == 1 else _Shift.apply(tensor, step)  # type: ignore[no-any-return, no-untyped-call]
 
     def sum(self, value: Tensor) -> Tensor:
         """Sum over ranks, without gradient."""

@@ -16,10 +16,10 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-
-import concord
 from tests.composing import SMALL_DATA, SMALL_MODEL
 from tests.conftest import ROOT, RunPy
+
+import concord
 
 TINY = (*SMALL_MODEL, *SMALL_DATA, "trainer.accelerator=cpu")
 BENCH = [f"benchmark.tasks.{task}.reader.size=24" for task in ("zero_shot", "retrieval", "compositional", "diagnostics")]
@@ -123,7 +123,9 @@ def test_a_killed_run_resumes_to_bit_identical_weights(tmp_path: Path) -> None:
     command(tmp_path, *overrides, "hydra.run.dir=whole")
     line = [sys.executable, str(ROOT / "run.py"), *overrides, "hydra.run.dir=killed"]
     log = (tmp_path / "killed.txt").open("w")
-    process = subprocess.Popen(line, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(
+        line, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log, start_new_session=True
+    )
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     deadline = time.monotonic() + 200
     while not last.exists() and time.monotonic() < deadline and process.poll() is None:
@@ -133,7 +135,7 @@ def test_a_killed_run_resumes_to_bit_identical_weights(tmp_path: Path) -> None:
     process.wait()
     assert last.exists(), (tmp_path / "killed.txt").read_text()[-3000:]
     stopped = torch.load(last, weights_only=True)["global_step"]
-    assert 0 < stopped
+    assert stopped > 0
     command(tmp_path, "resume=killed")
     ends = [torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("whole", "killed")]
     assert [end["global_step"] for end in ends] == [30, 30]

@@ -50,6 +50,7 @@ _STOP_TEXT = (
     "me my your our us him also very both each other another same such one two picture photo image showing shows seen while"
 )
 _STOP_WORDS = frozenset(_STOP_TEXT.split())
+_ARTICLES = frozenset(("a", "an", "the"))
 _ALIKE = re.compile(r"\band\b|\bor\b|[,;.]|\bnext to\b|\bbeside\b|\bnear\b|\bon (?=an? (?:\w+ )?background\b)")
 """Between parts that can change places without a change of meaning."""
 
@@ -64,8 +65,8 @@ def swap_words(caption: str, rng: Random) -> str | None:
     """The caption with two of its words in each other's place, so that it says something else; None where that cannot be done.
 
     After NegCLIP's negatives (Yuksekgonul et al. 2023), without their parser: two different words or phrases of one category
-    of `CATEGORIES` change places; where no two share one, two words that are no stop words. Swaps that only put the parts of
-    an enumeration in another order are left out. Capitals stay where they were, and "a" and "an" follow their new word.
+    of `CATEGORIES`, or two whole noun phrases, change places; where no two share one, two words that are no stop words.
+    Swaps that only put the parts of an enumeration in another order are left out. Capitals stay where they were, and "a" and "an" follow their new word.
     """
     parts = _parts(caption)
     for find in (_same_category, _content_words):
@@ -87,7 +88,28 @@ def _same_category(caption: str) -> list[list[Span]]:
     for match in _PHRASE_OR_WORD.finditer(lower):
         if (category := _CATEGORY.get(match[0])) is not None:
             places.setdefault(category, []).append(match.span())
-    return list(places.values())
+    return [*places.values(), _phrases(lower)]
+
+
+def _phrases(caption: str) -> list[Span]:
+    """What follows an article up to the next stop word or punctuation, if it is more than one word: "large red circle".
+
+    A verb without an auxiliary goes with the noun before it; that negative is wrong all the same, only less grammatical.
+    """
+    found: list[list[Span]] = []
+    previous, inside = 0, False
+    for match in _WORD.finditer(caption):
+        start, end = match.span()
+        broken = caption[previous:start].strip() != ""
+        if match[0] in _STOP_WORDS or broken:
+            inside = match[0] in _ARTICLES
+            found += [[]] if inside else []
+        elif inside:
+            found[-1].append((start, end))
+        previous = end
+    spans = [(words[0][0], words[-1][1]) for words in found if len(words) > 1]
+    # A background is scenery, no thing among others.
+    return [span for span in spans if not caption[slice(*span)].endswith(" background")]
 
 
 def _content_words(caption: str) -> list[list[Span]]:

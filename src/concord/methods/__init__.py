@@ -13,4 +13,4 @@ from concord.methods.siglip import SigLIP
 from concord.methods.silc import SILC
 from concord.methods.slip import SLIP
 
-__all__ = ["CLIP", "CoCa", "ConVIRT", "FILIP", "LiT", "MAECLIP", "MERU", "NegCLIP", "Pretrainer", "SILC", "SLIP", "SigLIP"]
+__all__ = ["CLIP", "FILIP", "MAECLIP", "MERU", "SILC", "SLIP", "CoCa", "ConVIRT", "LiT", "NegCLIP", "Pretrainer", "SigLIP"]

@@ -128,6 +128,8 @@ def _union(views: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for objective, wanted in views.items():
         for name, view in wanted.items():
             if union.setdefault(name, view) != view:
-                raise IncompatibleError(f"objectives {owner[name]} and {objective} want the view {name!r} made in two ways: {union[name]}, {view}")
+                raise IncompatibleError(
+                    f"objectives {owner[name]} and {objective} want the view {name!r} made in two ways: {union[name]}, {view}"
+                )
             owner.setdefault(name, objective)
     return union

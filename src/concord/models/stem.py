@@ -9,7 +9,8 @@ import itertools
 from typing import Any
 
 import torch
-from timm.layers import LayerNorm2d, PatchEmbed
+from timm.layers.norm import LayerNorm2d
+from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 
 
@@ -27,7 +28,11 @@ class ConvolutionStem(PatchEmbed):
         if patch_size < 4 or patch_size & (patch_size - 1):
             raise ValueError(f"patch_size must be a power of 2 and at least 4 for a convolutional stem, got {patch_size}")
         super().__init__(img_size=img_size, patch_size=patch_size, in_chans=in_chans, embed_dim=embed_dim, **options)
-        self.proj = convolutions(in_chans, embed_dim, halvings=patch_size.bit_length() - 1)
+        self.proj = convolutions(in_chans, embed_dim, halvings=patch_size.bit_length() - 1)  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        # With channels last, the norms between the convolutions need no copies.
+        return super().forward(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return, no-untyped-call]
 
 
 def convolutions(channels: int, width: int, halvings: int) -> nn.Sequential:
@@ -43,5 +48,5 @@ def hide_patches(pixels: Tensor, keep: Tensor, patch_size: int) -> Tensor:
     """Images [B, C, H, W] with every patch but those in `keep` [B, n] at zero, so that convolutions across borders see none of it."""
     rows, columns = pixels.shape[-2] // patch_size, pixels.shape[-1] // patch_size
     visible = torch.zeros(len(pixels), rows * columns, dtype=pixels.dtype, device=pixels.device).scatter(1, keep, 1.0)
-    grid = visible.unflatten(1, (1, rows, columns))
+    grid = visible.view(-1, 1, rows, columns)
     return pixels * grid.repeat_interleave(patch_size, dim=-2).repeat_interleave(patch_size, dim=-1)

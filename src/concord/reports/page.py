@@ -32,7 +32,9 @@ def write_page(runs: Sequence[Run], path: Path) -> Path:
     Returns:
         The path.
     """
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("concord.reports", "templates"), autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("concord.reports", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
     drawn = {name: Markup(svg) for name, svg in curves(runs, logged_quantities(runs)).items()}  # matplotlib escapes the names in it
     page = environment.get_template("report.html.j2").render(
         runs=runs, lines=lines(runs), curves=drawn, galleries=[(run, _galleries(run)) for run in runs if run.gallery], titles=TITLES

@@ -49,7 +49,7 @@ def assemble(cfg: Mapping[str, Any], tokenizer: Tokenizer | None) -> Parts:
     if tokenizer is None:
         tokenizer = build(cfg["tokenizer"], "tokenizer")
         if tokenizer.needs_training:
-            tokenizer.train(data.captions(TOKENIZER_CAPTIONS))  # type: ignore[attr-defined]
+            tokenizer.train(data.captions(TOKENIZER_CAPTIONS))  # type: ignore[union-attr]
     spec = model_spec(cfg, tokenizer)
     method = build_method(cfg, build_model(spec))
     preprocess: Preprocess = build(cfg["preprocess"], "preprocess", image_size=method.model.image.image_size)

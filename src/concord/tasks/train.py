@@ -41,7 +41,8 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     save_config(cfg, folder)
     seed_everything(cfg["seed"])
     last = _last_checkpoint(folder) if resume is not None else None
-    start = load(last or checkpoint) if last or checkpoint else None
+    known = last if last is not None else checkpoint
+    start = load(known) if known is not None else None
     parts = assemble(cfg, start.tokenizer if start is not None else None)
     if start is not None and last is None:
         start_from(parts.method, start, str(checkpoint))
@@ -61,7 +62,9 @@ def start_from(method: Pretrainer, start: Scorer, path: str) -> None:
     ours, theirs = method.model.state_dict(), start.model.state_dict()
     differing = [name for name in ours if name not in theirs or ours[name].shape != theirs[name].shape]
     if differing:
-        raise CheckpointError(f"checkpoint: {path} does not fit the configured model at {differing[0]} and {len(differing) - 1} more places")
+        raise CheckpointError(
+            f"checkpoint: {path} does not fit the configured model at {differing[0]} and {len(differing) - 1} more places"
+        )
     method.model.load_state_dict({name: theirs[name] for name in ours})
 
 
@@ -109,4 +112,3 @@ def _show(folder: Path) -> None:
     if runs[0].results:
         console.print(leaderboard(runs))
     console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
-

@@ -26,7 +26,7 @@ class Shapes:
     `captions[0]` is complete: it names size, colour, texture and shape of every object and how they stand to each other
     (with one object, its place and the background). Tasks differ in what else they promise:
 
-    - caption: scenes with any of the counts in `objects`, as likely each.
+    - caption: scenes with any of the counts in `objects`, as likely as each stands there: [1, 1, 2] has two in three with one.
     - classification: one object; the classes take turns, so that they are evenly filled.
     - compositional: two objects, and `metadata["negatives"]`: for each kind (`swap_attributes`, `replace_object`,
       `swap_relation`, `word_order`) a list of captions that are wrong beside `captions[0]`. No caption[0] here names a
@@ -70,7 +70,7 @@ class Shapes:
             raise ValueError(f"objects must be some of {allowed} for task {task}, got {objects}")
         self.split: Split = split
         self.size = size
-        self.objects = sorted(set(allowed if objects is None else objects))
+        self.objects = sorted(allowed if objects is None else objects)
         self.image_size = image_size
         self.seed = seed
         self.task: Task = task
