@@ -66,7 +66,8 @@ def swap_words(caption: str, rng: Random) -> str | None:
 
     After NegCLIP's negatives (Yuksekgonul et al. 2023), without their parser: two different words or phrases of one category
     of `CATEGORIES`, or two whole noun phrases, change places; where no two share one, two words that are no stop words.
-    Swaps that only put the parts of an enumeration in another order are left out. Capitals stay where they were, and "a" and "an" follow their new word.
+    Swaps that only put the parts of an enumeration in another order are left out. Capitals stay where they were, and "a"
+    and "an" follow their new word.
     """
     parts = _parts(caption)
     for find in (_same_category, _content_words):
