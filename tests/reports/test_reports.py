@@ -25,7 +25,7 @@ def record(name: str, value: float, low: float, high: float, chance: float = 0.1
 def make_run(folder: Path, records: list[dict[str, Any]], gallery: list[dict[str, Any]] | None = None) -> Path:
     (folder / "gallery").mkdir(parents=True)
     (folder / "records.json").write_text(json.dumps(records))
-    (folder / "metrics.csv").write_text("step,loss,lr\n0,3.0,\n1,2.0,0.1\n2,,0.2\n")
+    (folder / "metrics.csv").write_text("step,loss,learning_rate\n0,3.0,\n1,2.0,0.1\n2,,0.2\n")
     (folder / "run.json").write_text(json.dumps({"status": "finished", "command": "run.py <script>alert(1)</script>"}))
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "gallery" / "a.png")
     (folder / "gallery" / "gallery.json").write_text(json.dumps(gallery or []))
@@ -72,7 +72,7 @@ def test_page_is_escaped_and_self_contained(two_runs: Path) -> None:
     assert "<script" not in page
     assert "&lt;i&gt;red&lt;/i&gt; circle" in page
     assert "data:image/png;base64," in page
-    assert page.count("<svg") == 2  # loss and lr
+    assert page.count("<svg") == 2  # loss and learning rate
     outside = [link for link in re.findall(r'(?:src|href)="([^"]+)"', page) if not link.startswith(("data:", "#"))]
     assert outside == []
 
