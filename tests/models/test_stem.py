@@ -24,7 +24,7 @@ def test_one_place_is_one_patch(patch_size: int, sides: tuple[int, int]) -> None
 def test_other_patches_are_refused() -> None:
     with pytest.raises(ValueError, match="patch_size must be a power of 2 and at least 4 for a convolutional stem, got 14"):
         ConvolutionStem(28, 14)
-    with pytest.raises(ConfigError, match="image.stem is not an option of timm's resnet10t"):
+    with pytest.raises(ConfigError, match=r"image\.stem is not an option of timm's resnet10t"):
         ImageTower("resnet10t", stem="convolution", pooling="average")
 
 

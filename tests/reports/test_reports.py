@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_leaderboard_marks_the_best_and_what_is_not_told_apart(two_runs: Path) -
     assert [(cell.best, cell.tied) for cell in top1.cells] == [(False, True), (True, False)]
     assert top1.chance == "10.0"
     assert [(cell.best, cell.tied) for cell in gap.cells] == [(False, False), (True, False)]  # a smaller gap is better
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    console = Console(width=200, record=True, file=io.StringIO())
     console.print(leaderboard(find_runs(two_runs)))
     text = console.export_text()
     assert "zero_shot/shapes/top1" in text

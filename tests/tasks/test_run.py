@@ -16,10 +16,12 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from tests.composing import SMALL_DATA, SMALL_MODEL
+from tests.composing import SMALL_DATA, SMALL_MODEL, compose_config
 from tests.conftest import ROOT, RunPy
 
 import concord
+from concord.errors import DataError
+from concord.tasks import run
 
 TINY = (*SMALL_MODEL, *SMALL_DATA, "trainer.accelerator=cpu")
 BENCH = [f"benchmark.tasks.{task}.reader.size=24" for task in ("zero_shot", "retrieval", "compositional", "diagnostics")]
@@ -167,3 +169,28 @@ def test_catalog_says_what_there_is(run_py: RunPy) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     for text in ("siglip", "Zhai et al. 2023", "self_distillation", "phantoms", "quick", "Radford et al. 2021"):
         assert text in done.stdout, text
+
+
+def test_bad_examples_are_counted_and_stop_the_run_past_the_share(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for index in range(20):
+        Image.fromarray(np.full((32, 32, 3), index * 10, np.uint8)).save(pictures / f"{index}.png")
+        (pictures / f"{index}.txt").write_text(f"grey picture number {index}")
+    for index in (3, 7):
+        (pictures / f"{index}.png").write_bytes(b"no picture")
+    overrides = ("data=folder", f"data.path={pictures}", *SMALL_MODEL, "data.batch_size=8", "data.workers=0", "benchmark=off")
+    overrides = (*overrides, "trainer.accelerator=cpu", "trainer.max_steps=16")
+    run(compose_config(*overrides, "data.max_bad_share=0.5"), tmp_path / "tolerant")
+    shown = capsys.readouterr().out
+    assert "bad examples: " in shown
+    assert "x image cannot be decoded, such as" in shown
+    with pytest.raises(DataError, match=r"examples are bad, data.max_bad_share allows 1.0%: \d+ x image cannot be decoded"):
+        run(compose_config(*overrides, "data.max_bad_share=0.01"), tmp_path / "strict")
+
+
+def test_synthetic_medical_data_train_and_are_measured(tmp_path: Path) -> None:
+    sizes = [f"benchmark.tasks.{task}.reader.size=24" for task in ("zero_shot", "retrieval", "diagnostics")]
+    cfg = compose_config("data=phantoms", "benchmark=phantoms", "method=convirt", *SMALL_MODEL, *SMALL_DATA, *sizes, "trainer.max_steps=2")
+    values = run(cfg, tmp_path)
+    assert 0 <= values["zero_shot/phantoms/top1"] <= 1

@@ -29,7 +29,17 @@ def curves(runs: Sequence[Run], names: Sequence[str]) -> dict[str, str]:
 def logged_quantities(runs: Sequence[Run]) -> list[str]:
     """What is worth a curve: losses, benchmark results, and the scalars that tell of health, in this order."""
     columns = list(dict.fromkeys(column for run in runs for column in run.curves.columns))
-    wanted = ("loss", "loss/", "zero_shot/", "retrieval/", "compositional/", "logit_scale", "gradient_norm", "learning_rate", "samples_per_second")
+    wanted = (
+        "loss",
+        "loss/",
+        "zero_shot/",
+        "retrieval/",
+        "compositional/",
+        "logit_scale",
+        "gradient_norm",
+        "learning_rate",
+        "samples_per_second",
+    )
     chosen = [column for prefix in wanted for column in columns if column == prefix or (prefix.endswith("/") and column.startswith(prefix))]
     return list(dict.fromkeys(chosen))
 

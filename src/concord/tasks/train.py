@@ -12,6 +12,7 @@ from rich.console import Console
 
 from concord.benchmarks import Results
 from concord.config import build
+from concord.data.loader import BadSamples
 from concord.errors import CheckpointError
 from concord.methods import Pretrainer
 from concord.models.checkpoint import load
@@ -49,7 +50,7 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     trainer = build_trainer(cfg, folder, parts)
     trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
     if trainer.is_global_zero:
-        _show(folder)
+        _show(folder, parts.data.bad)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
@@ -105,10 +106,12 @@ def _last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def _show(folder: Path) -> None:
-    """The table in the terminal, and the page in the run folder."""
+def _show(folder: Path, bad: BadSamples) -> None:
+    """The table in the terminal, and the page in the run folder; before them what of the data could not be used."""
     runs = find_runs(folder)
     console = Console()
+    if bad.causes:
+        console.print(f"bad examples: {bad.causes.total()} of {bad.read}: {bad.summary()}", markup=False, soft_wrap=True)
     if runs[0].results:
         console.print(leaderboard(runs))
     console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
