@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 from pathlib import Path
@@ -56,8 +57,13 @@ def main(conf_folder: Path) -> int:
 
 
 def register_resolvers() -> None:
-    """What the configuration files use beside OmegaConf's own: `${or:FIRST,SECOND}` is FIRST unless that is null."""
+    """What the configuration files use beside OmegaConf's own.
+
+    `${or:FIRST,SECOND}` is FIRST unless that is null; `${match_log_odds:N}` is -ln(N - 1), the log odds that one cell of a
+    batch of N pairs is a match.
+    """
     OmegaConf.register_new_resolver("or", lambda first, second: second if first in (None, "", "null") else first, replace=True)
+    OmegaConf.register_new_resolver("match_log_odds", lambda pairs: -math.log(max(2, int(pairs)) - 1), replace=True)
 
 
 class _Job:
