@@ -64,10 +64,6 @@ class Pretrainer(L.LightningModule):
     def prepare(self) -> None:
         """What a variant does to the assembled parts, such as locking a tower."""
 
-    def needs_negatives(self) -> bool:
-        """Whether a global batch of one example has no meaning for some objective."""
-        return any(objective.needs_negatives for objective in self._objectives().values())
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = Step(self.model, batch, Ranks.current())
         terms = {name: objective(step) for name, objective in self._objectives().items()}
