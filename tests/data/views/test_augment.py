@@ -14,10 +14,15 @@ from PIL import Image
 
 from concord.config import build
 from concord.data import Augmentation
-from concord.data.augment import draw_box
-from concord.images import Preprocess
+from concord.data.views.augment import draw_box
+from concord.images import Decoded, Preprocess, to_tensor
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def look(recipe: Augmentation, picture: Image.Image, size: int, preprocess: Preprocess, rng: Random) -> torch.Tensor:
+    """One draw of a recipe."""
+    return recipe.draw(*picture.size, size, rng)(Decoded(picture), preprocess)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +59,13 @@ def test_strips_get_the_largest_centred_box() -> None:
 def test_the_plain_recipe_is_what_evaluation_sees(picture: Image.Image) -> None:
     for resize in ("crop", "squash", "pad"):
         preprocess = Preprocess(image_size=16, resize=resize)  # type: ignore[arg-type]
-        assert torch.equal(Augmentation()(picture, 16, preprocess, Random(1)), preprocess(picture))
+        assert torch.equal(look(Augmentation(), picture, 16, preprocess, Random(1)), preprocess(picture))
 
 
 def test_draws_are_a_function_of_the_generator(picture: Image.Image, preprocess: Preprocess, recipes: dict[str, Augmentation]) -> None:
     for name, recipe in recipes.items():
         before = Random(0).getstate(), torch.get_rng_state(), np.random.get_state()[1].copy()
-        first, again, other = (recipe(picture, 8, preprocess, Random(seed)) for seed in (5, 5, 6))
+        first, again, other = (look(recipe, picture, 8, preprocess, Random(seed)) for seed in (5, 5, 6))
         assert torch.equal(first, again)
         assert torch.equal(first, other) == (name == "plain")
         assert (first.shape, first.dtype) == ((3, 8, 8), torch.uint8)
@@ -68,11 +73,33 @@ def test_draws_are_a_function_of_the_generator(picture: Image.Image, preprocess:
         assert np.array_equal(before[2], np.random.get_state()[1])
 
 
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "lanczos"])
+def test_a_crop_is_pillows_crop(picture: Image.Image, interpolation) -> None:
+    draw = Augmentation(scale=(0.3, 1.0), flip=1.0).draw(*picture.size, 24, Random(3))
+    assert draw.shrink == 1
+    expected = picture.crop(draw.box).resize((24, 24), Image.Resampling[interpolation.upper()])
+    got = draw(Decoded(picture), Preprocess(24, interpolation=interpolation))
+    assert (got.int() - to_tensor(expected).flip(-1).int()).abs().max() <= 1
+
+
+def test_small_views_allow_a_smaller_picture() -> None:
+    recipe = Augmentation(scale=(0.5, 0.5), ratio=(1.0, 1.0))  # of 1000 x 1000 pixels, a box of 707
+    draws = {size: recipe.draw(1000, 1000, size, Random(0)) for size in (400, 200, 100, 50)}
+    assert {size: draw.shrink for size, draw in draws.items()} == {400: 1, 200: 2, 100: 4, 50: 8}
+    assert all(side % draw.shrink == 0 for draw in draws.values() for side in draw.box or ())
+    assert max(abs(a - b) for draw in draws.values() for a, b in zip(draw.box, draws[400].box, strict=True)) <= 4
+
+
+def test_turned_and_whole_pictures_are_taken_at_full_size() -> None:
+    assert Augmentation(scale=(0.5, 0.5), rotation=10.0).draw(1000, 1000, 50, Random(0)).shrink == 1
+    assert Augmentation().draw(1000, 1000, 50, Random(0)).shrink == 1
+
+
 def means(picture: Image.Image, preprocess: Preprocess, draws: int = 300, **settings: float) -> torch.Tensor:
     """[draws, 3, 8, 8] of the whole picture under one setting."""
     recipe = Augmentation(**settings)  # type: ignore[arg-type]
     rng = Random(0)
-    return torch.stack([recipe(picture, 8, preprocess, rng) for _ in range(draws)]).float()
+    return torch.stack([look(recipe, picture, 8, preprocess, rng) for _ in range(draws)]).float()
 
 
 def chroma(images: torch.Tensor) -> torch.Tensor:
@@ -154,6 +181,6 @@ def test_shipped_recipes_build_and_keep_their_promise(file: Path, picture: Image
     assert set(recipes) == {"plain", "weak", "strong", "local"}
     for recipe in recipes.values():
         size = recipe.output_size(64, 8)
-        assert recipe(picture, size, Preprocess(image_size=64), Random(0)).shape == (3, size, size)
+        assert look(recipe, picture, size, Preprocess(image_size=64), Random(0)).shape == (3, size, size)
         if file.stem in ("shapes", "medical"):
             assert recipe.flip == recipe.hue == 0

@@ -1,4 +1,4 @@
-"""How training reads a caption: whole, one sentence of it, or with two words changed round (a hard negative)."""
+"""Hard negatives: a caption with two of its words in each other's place (NegCLIP)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,7 @@ import re
 from itertools import combinations
 from random import Random
 
-SHORTEST_SENTENCE = 3
-"""Words below which a sentence says too little to be a caption of its own (ConVIRT, Zhang et al. 2020)."""
-
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
-
-
-def draw_sentence(caption: str, rng: Random) -> str:
-    """A sentence of at least three words, all as likely; the whole caption where there is none."""
-    sentences = [part.strip() for part in _SENTENCE_END.split(caption)]
-    sentences = [sentence for sentence in sentences if len(_WORD.findall(sentence)) >= SHORTEST_SENTENCE]
-    return rng.choice(sentences) if sentences else caption
-
 
 CATEGORIES: dict[str, str] = {
     "colour": "red orange yellow green cyan blue purple pink brown black white grey gray beige gold golden silver violet magenta "
@@ -56,6 +44,7 @@ _ALIKE = re.compile(r"\band\b|\bor\b|[,;.]|\bnext to\b|\bbeside\b|\bnear\b|\bon 
 
 _NEIGHBOURS = re.compile(r"[\s,/&-]*(?:and\s+|or\s+)?")
 
+_LONGEST = 4000  # characters in which words are swapped: what comes later is cut off by every tokenizer
 _MOST = 12  # words of one kind that are considered; a report may hold dozens
 
 Span = tuple[int, int]
@@ -69,6 +58,10 @@ def swap_words(caption: str, rng: Random) -> str | None:
     Swaps that only put the parts of an enumeration in another order are left out. Capitals stay where they were, and "a"
     and "an" follow their new word.
     """
+    if len(caption) > _LONGEST:
+        end = max(caption.rfind(" ", 0, _LONGEST), 0) or _LONGEST
+        swapped = swap_words(caption[:end], rng)
+        return swapped + caption[end:] if swapped is not None else None
     parts = _parts(caption)
     for find in (_same_category, _content_words):
         pairs = [pair for spans in find(caption) for pair in combinations(_some(spans, rng), 2) if _differ(caption, *pair)]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from random import Random
 
-import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
-from torch import Tensor
-
-from concord.images import Preprocess, to_tensor
-
-Enhancement = Callable[[Image.Image, float], Image.Image]
+from concord.data.views.colours import Change, brighten, contrast, saturate, shift_hue
+from concord.data.views.image_draw import Draw
+from concord.images import Box, most_shrink, on_grid
 
 
 class Augmentation:
     """One recipe: a random resized crop and what happens to it. Every probability is 0 unless given.
+
+    What is drawn depends on the size of the picture and on the generator, not on the pixels, so that a picture can be decoded
+    no larger than its draws need. Boxes that leave room to shrink the picture by 2, 4 or 8 have their sides on multiples of
+    that, in pixels of the original: the same box, whatever else is drawn and whether or not the picture can be shrunk.
 
     The order is rotation, crop, flip, colours (in random order), grey, blur, as SimCLR has it (Chen et al. 2020, appendix A).
 
@@ -85,41 +84,36 @@ class Augmentation:
         """Side of the result in pixels: the share of `image_size`, rounded to a multiple that the image tower takes."""
         return image_size if self.size == 1 else max(1, round(self.size * image_size / multiple)) * multiple
 
-    def __call__(self, picture: Image.Image, size: int, preprocess: Preprocess, rng: Random) -> Tensor:
-        """A picture in RGB as uint8 [3, size, size]. The same generator state gives the same pixels."""
-        if self.rotation > 0:
-            angle = rng.uniform(-self.rotation, self.rotation)
-            picture = picture.rotate(angle, Image.Resampling.BILINEAR, fillcolor=preprocess.background)
-        if self.scale is None:
-            picture = preprocess.fit(picture)
-        else:
-            box = draw_box(picture.width, picture.height, self.scale, self.ratio, rng)
-            picture = picture.resize((size, size), Image.Resampling[preprocess.interpolation.upper()], box)
-        if rng.random() < self.flip:
-            picture = ImageOps.mirror(picture)
-        if rng.random() < self.jitter:
-            picture = self._change_colours(picture, rng)
-        if rng.random() < self.grey:
-            picture = picture.convert("L").convert("RGB")
-        if rng.random() < self.blur:
-            picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(*self.blur_sigma)))
-        return to_tensor(picture)
+    def draw(self, width: int, height: int, size: int, rng: Random) -> Draw:
+        """What is done to a picture of this size to make a square of `size`. The same generator state gives the same draw."""
+        angle = rng.uniform(-self.rotation, self.rotation) if self.rotation > 0 else 0.0
+        box = draw_box(width, height, self.scale, self.ratio, rng) if self.scale is not None else None
+        # Pixels that are turned or fitted as evaluation does it are taken at full size.
+        shrink = most_shrink(box, size) if box is not None and self.rotation == 0 else 1
+        return Draw(
+            size=size,
+            angle=angle,
+            box=on_grid(box, shrink, width, height) if box is not None else None,
+            shrink=shrink,
+            flip=rng.random() < self.flip,
+            changes=self._changes(rng) if rng.random() < self.jitter else (),
+            grey=rng.random() < self.grey,
+            blur=rng.uniform(*self.blur_sigma) if rng.random() < self.blur else 0.0,
+        )
 
-    def _change_colours(self, picture: Image.Image, rng: Random) -> Image.Image:
-        changes: list[tuple[Enhancement, float]] = [
-            (enhance, rng.uniform(max(0.0, 1 - spread), 1 + spread))
-            for enhance, spread in ((_brighten, self.brightness), (_contrast, self.contrast), (_saturate, self.saturation))
+    def _changes(self, rng: Random) -> tuple[Change, ...]:
+        changes: list[Change] = [
+            (change, rng.uniform(max(0.0, 1 - spread), 1 + spread))
+            for change, spread in ((brighten, self.brightness), (contrast, self.contrast), (saturate, self.saturation))
             if spread > 0
         ]
         if self.hue > 0:
-            changes.append((_shift_hue, rng.uniform(-self.hue, self.hue)))
+            changes.append((shift_hue, rng.uniform(-self.hue, self.hue)))
         rng.shuffle(changes)
-        for enhance, amount in changes:
-            picture = enhance(picture, amount)
-        return picture
+        return tuple(changes)
 
 
-def draw_box(width: int, height: int, scale: tuple[float, ...], ratio: tuple[float, ...], rng: Random) -> tuple[int, int, int, int]:
+def draw_box(width: int, height: int, scale: tuple[float, ...], ratio: tuple[float, ...], rng: Random) -> Box:
     """Left, top, right and bottom of a random crop: area uniform in `scale`, log of the shape uniform in `ratio`.
 
     After ten draws that do not fit, the largest centred crop of an allowed shape, as Inception's crops have it
@@ -136,24 +130,6 @@ def draw_box(width: int, height: int, scale: tuple[float, ...], ratio: tuple[flo
     h = min(height, max(1, round(width / ratio[0])))
     left, top = (width - w) // 2, (height - h) // 2
     return left, top, left + w, top + h
-
-
-def _brighten(picture: Image.Image, factor: float) -> Image.Image:
-    return ImageEnhance.Brightness(picture).enhance(factor)
-
-
-def _contrast(picture: Image.Image, factor: float) -> Image.Image:
-    return ImageEnhance.Contrast(picture).enhance(factor)
-
-
-def _saturate(picture: Image.Image, factor: float) -> Image.Image:
-    return ImageEnhance.Color(picture).enhance(factor)
-
-
-def _shift_hue(picture: Image.Image, share: float) -> Image.Image:
-    hue, saturation, value = picture.convert("HSV").split()
-    shifted = np.asarray(hue) + np.uint8(round(share * 256) % 256)  # wraps round at 256, as the colour circle does
-    return Image.merge("HSV", (Image.fromarray(shifted), saturation, value)).convert("RGB")
 
 
 def _check_range(name: str, value: tuple[float, ...], most: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from concord.data.text_views import CATEGORIES, draw_sentence, swap_words
+from concord.data.views.swap import CATEGORIES, swap_words
 
 LEXICON = [word for words in CATEGORIES.values() for word in words.split("|" if "|" in words else " ")]
 CAPTIONS = st.lists(st.sampled_from([*LEXICON, "a", "an", "the", "and", "of", "apple", "Dog", "CT", "with,", "is."]), max_size=15).map(
@@ -107,14 +107,10 @@ def test_long_reports_are_swapped_in_bounded_time() -> None:
     assert time.perf_counter() - start < 0.1
 
 
-def test_sentences_are_drawn_alike_and_short_ones_never() -> None:
-    report = "Findings: no effusion seen. Normal. The heart is large; lungs are clear!\nNo pneumothorax at all"
-    drawn = [draw_sentence(report, Random(seed)) for seed in range(400)]
-    expected = {"Findings: no effusion seen.", "The heart is large;", "lungs are clear!", "No pneumothorax at all"}
-    assert set(drawn) == expected
-    assert all(70 < drawn.count(sentence) < 130 for sentence in expected)
-
-
-def test_a_caption_without_long_sentences_stays_whole() -> None:
-    assert draw_sentence("Clear. Normal heart.", Random(0)) == "Clear. Normal heart."
-    assert draw_sentence("a 3.5 cm mass", Random(0)) == "a 3.5 cm mass"
+@pytest.mark.parametrize("part", ["red small thing. ", "red, blue and ", "a", "the ", " ", "\n", "\u0130 "])
+def test_captions_of_100_000_characters_are_swapped_near_their_start(part: str) -> None:
+    caption = (part * 100_000)[:100_000]
+    start = time.perf_counter()
+    swapped = swap_words(caption, Random(0))
+    assert time.perf_counter() - start < 2
+    assert swapped is None or (swapped[4000:] == caption[4000:] and swapped[:4000] != caption[:4000])

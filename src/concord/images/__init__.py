@@ -1,0 +1,22 @@
+"""From whatever a source gives to pixels of known size: decoding with limits, crops, and the view that evaluation sees."""
+
+from concord.images.decoding import MAX_PIXELS, WHITE, Decoded, Encoded, decode, stored_size
+from concord.images.preprocess import Preprocess, Resize, to_tensor
+from concord.images.resampling import Box, Interpolation, most_shrink, on_grid, resample
+
+__all__ = [
+    "MAX_PIXELS",
+    "WHITE",
+    "Box",
+    "Decoded",
+    "Encoded",
+    "Interpolation",
+    "Preprocess",
+    "Resize",
+    "decode",
+    "most_shrink",
+    "on_grid",
+    "resample",
+    "stored_size",
+    "to_tensor",
+]

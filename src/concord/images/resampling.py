@@ -1,0 +1,50 @@
+"""Crops of training: a box of a picture, resized by an antialiased filter, from as few decoded pixels as that takes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from concord.images.decoding import SHRINKS, Decoded
+
+Interpolation = Literal["bilinear", "bicubic", "lanczos"]
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels of the upright original."""
+
+MARGIN = 1.5
+"""How many times more pixels than asked for, along each side, must be left of a box after shrinking. On sharp photographs the
+worst crops are then 39 dB from those of the whole picture; with a margin of 1.2 they are 33."""
+
+
+def most_shrink(box: Box, size: int) -> int:
+    """By how much a picture may be shrunk before the box is resized to a square of `size`: 1, 2, 4 or 8."""
+    left, top, right, bottom = box
+    return next((shrink for shrink in SHRINKS if min(right - left, bottom - top) >= MARGIN * size * shrink), 1)
+
+
+def on_grid(box: Box, grid: int, width: int, height: int) -> Box:
+    """The box with its sides on the nearest multiples of `grid` inside the picture, so that it can be cut from a shrunk one."""
+    left, right = (min(round(side / grid), width // grid) * grid for side in box[::2])
+    top, bottom = (min(round(side / grid), height // grid) * grid for side in box[1::2])
+    return left, top, right, bottom
+
+
+def resample(decoded: Decoded, box: Box, size: int, interpolation: Interpolation) -> Tensor:
+    """The box as a square, uint8 [3, size, size]. Its sides must be multiples of the picture's shrink.
+
+    Torch has the same filters as Pillow, here two to ten times as fast, but for Lanczos.
+    """
+    left, top, right, bottom = (side // decoded.shrink for side in box)
+    if interpolation == "lanczos":
+        resized = decoded.picture.crop((left, top, right, bottom)).resize((size, size), Image.Resampling.LANCZOS)
+        pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1)
+    else:
+        part = torch.from_numpy(decoded.pixels[top:bottom, left:right].copy()).permute(2, 0, 1)
+        pixels = F.interpolate(part[None], (size, size), mode=interpolation, antialias=True)[0, :3]
+    return pixels.contiguous()
