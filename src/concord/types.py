@@ -20,9 +20,34 @@ RawImage = bytes | Path | Image.Image | np.ndarray
 """An image as sources give it: encoded bytes, a file, a PIL picture, or an array [H, W, C] of uint8."""
 
 
+class Caption(str):
+    """A caption that knows which of its pair's captions it is.
+
+    Attributes:
+        role: "original", "rewrite", "synthetic", "long", a language code, or whatever the reader's configuration calls it; ""
+            where nothing was said.
+    """
+
+    role: str
+
+    def __new__(cls, text: str, role: str = "") -> Caption:
+        caption = super().__new__(cls, text)
+        caption.role = role
+        return caption
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        return str(self), self.role
+
+
+def role_of(caption: str) -> str:
+    """The role of a caption; "" for plain text."""
+    return caption.role if isinstance(caption, Caption) else ""
+
+
 @dataclass(frozen=True)
 class Pair:
-    """One raw example of a source: an image (still encoded), its captions, and what is known about it."""
+    """One raw example of a source: an image (still encoded), its captions (with roles where they are `Caption`s), and what is
+    known about it."""
 
     image: RawImage
     captions: tuple[str, ...]
@@ -49,7 +74,7 @@ class TextView:
     """A named way to read the captions of a pair.
 
     Args:
-        recipe: "caption" (one caption by the data module's policy), "sentence" (one sentence of it),
+        recipe: "caption" (one caption by the data module's policy), "sentence" (sentences of its long captions, else of it),
             "swapped" (a hard negative: two words of the caption change places).
         count: V, how many draws. 1 gives [B, L]; more give [B, V, L].
     """

@@ -26,6 +26,24 @@ def test_parts_are_disjoint_complete_and_of_the_share(source: Shards) -> None:
     assert train.name == source.name
 
 
+def test_a_part_passes_on_blocks_metadata_and_where_examples_lie(tmp_path: Path) -> None:
+    for shard in range(3):
+        members = [
+            (f"{shard}-{number}.{kind}", content)
+            for number in range(40)
+            for kind, content in (("png", encode()), ("txt", "a cat"), ("json", {"number": number}))
+        ]
+        write_tar(tmp_path / f"{shard}.tar", members)
+    whole = Shards(str(tmp_path), metadata="json")
+    part = HashSplit(whole, "train", 0.5)
+    assert sum(part.block_sizes) == len(part)
+    assert len(part.block_sizes) == 3
+    assert part.metadata(5)["number"] == part[5].metadata["number"] == int(part.key(5).partition("-")[2])
+    assert part.location(0).endswith("0.tar")
+    assert part.fingerprint() not in (None, whole.fingerprint(), HashSplit(whole, "held_out", 0.5).fingerprint())
+    assert part.fingerprint() == HashSplit(Shards(str(tmp_path), metadata="json"), "train", 0.5).fingerprint()
+
+
 def test_membership_depends_on_key_and_seed_alone(source: Shards) -> None:
     def held(seed: int, share: float) -> set[str]:
         part = HashSplit(source, "held_out", share, seed)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from concord.errors import DataError
 from concord.types import Pair
 
 PROBED = 100
 """How many examples are looked at before training to tell a broken data set from a broken example."""
+
+NO_CAPTION = "no caption"
+"""The cause of a `BadSample` that has an image and no text."""
 
 
 class BadSample(DataError):
@@ -33,7 +39,7 @@ class BadSample(DataError):
 
 @runtime_checkable
 class Source(Protocol):
-    """A data set with random access."""
+    """A data set with random access. Several threads may ask at once."""
 
     @property
     def name(self) -> str:
@@ -59,12 +65,132 @@ class KeyedSource(Source, Protocol):
         """The captions of the example at `index`; raises `BadSample` when it has none."""
 
 
+@runtime_checkable
+class Blocked(Protocol):
+    """A source that is stored in blocks of neighbouring examples, such as shards or row groups, which are cheap to read together."""
+
+    @property
+    def block_sizes(self) -> Sequence[int]:
+        """Examples in each block, in the order of the index; they add up to the length."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A source that tells what is known about an example without reading its image."""
+
+    def metadata(self, index: int) -> Mapping[str, Any]:
+        """What `Pair.metadata` of the example at `index` will be.
+
+        Raises:
+            BadSample: when it cannot be read.
+        """
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A source that can tell whether it is still the same."""
+
+    def fingerprint(self) -> str | None:
+        """A short text that changes when an example, a caption or their order do; None where that cannot be told.
+
+        It is cheap: made from names, sizes and versions of files, not from their contents.
+        """
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A source that tells where an example lies without reading anything."""
+
+    def location(self, index: int) -> str:
+        """The file or URL that holds the example at `index`, such as its shard."""
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """A source made of several others."""
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """What it is made of, by name."""
+
+
+def is_keyed(source: Source) -> TypeGuard[KeyedSource]:
+    """As `isinstance(source, KeyedSource)`, which takes too long (0.04 ms) to be asked for every example."""
+    return hasattr(source, "key") and hasattr(source, "captions")
+
+
+def is_described(source: Source) -> TypeGuard[Described]:
+    """As `isinstance(source, Described)`; see `is_keyed`."""
+    return hasattr(source, "metadata")
+
+
+def block_sizes(source: Source) -> Sequence[int]:
+    """The blocks of a source; one block for a source that has none."""
+    return source.block_sizes if isinstance(source, Blocked) else [len(source)]
+
+
+def key_of(source: Source, index: int) -> str:
+    """The name of one example, by the cheapest way that the source offers.
+
+    Raises:
+        BadSample: when only reading the example would tell, and it cannot be read.
+    """
+    return source.key(index) if is_keyed(source) else source[index].key
+
+
+def captions_at(source: Source, index: int) -> tuple[str, ...]:
+    """The captions of one example, by the cheapest way that the source offers.
+
+    Raises:
+        BadSample: when it has none, or cannot be read.
+    """
+    return source.captions(index) if is_keyed(source) else source[index].captions
+
+
 def read_captions(source: Source, index: int) -> tuple[str, ...]:
-    """The captions of one example, by the cheapest way that the source offers; empty when it has none."""
+    """As `captions_at`, and empty for an example that cannot be read."""
     try:
-        return source.captions(index) if isinstance(source, KeyedSource) else source[index].captions
+        return captions_at(source, index)
     except BadSample:
         return ()
+
+
+def metadata_at(source: Source, index: int) -> Mapping[str, Any]:
+    """What is known about one example, by the cheapest way that the source offers.
+
+    Raises:
+        BadSample: when it cannot be read.
+    """
+    return source.metadata(index) if is_described(source) else source[index].metadata
+
+
+def location_of(source: Source, index: int) -> str:
+    """Where one example lies, as far as that is known without reading anything: at least the source's name."""
+    return source.location(index) if isinstance(source, Located) else source.name
+
+
+def fingerprint_of(source: Source) -> str | None:
+    """See `Fingerprinted`; None for a source that is not."""
+    return source.fingerprint() if isinstance(source, Fingerprinted) else None
+
+
+def digest(*parts: Any) -> str:
+    """A short text that stands for plain values: the same on every machine, another for other values."""
+    return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def number_for(text: str) -> int:
+    """64 bits that stand for any text, the same on every machine: of millions of texts two hardly ever get the same."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "backslashreplace"), digest_size=8).digest(), "big")
+
+
+def probes(source: Source) -> Iterator[tuple[Source, int]]:
+    """Places of up to `PROBED` examples spread over a source; of a source made of several, over each of them."""
+    if isinstance(source, Composed):
+        for part in source.sources.values():
+            yield from probes(part)
+        return
+    yield from ((source, index) for index in range(0, len(source), -(-len(source) // PROBED) or 1))
 
 
 def require_captions(source: KeyedSource, advice: str) -> None:
@@ -74,9 +200,9 @@ def require_captions(source: KeyedSource, advice: str) -> None:
         DataError: with the commonest cause and the advice.
     """
     causes: Counter[str] = Counter()
-    for index in range(0, len(source), max(1, len(source) // PROBED)):
+    for part, index in probes(source):
         try:
-            source.captions(index)
+            captions_at(part, index)
         except BadSample as bad:
             causes[bad.cause] += 1
         else:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
 
-from concord.data.source import KeyedSource
+from concord.data.source import KeyedSource, number_for
+from concord.data.wrapper import Selection
 from concord.errors import DataError
-from concord.types import Pair
 
 
-class HashSplit:
+class HashSplit(Selection):
     """The train or the held-out part of a source; which part an example is in depends on its key and the seed alone.
 
     Args:
@@ -31,28 +30,13 @@ class HashSplit:
             raise ValueError(f"held_out must lie in (0, 1), got {held_out}")
         if not isinstance(source, KeyedSource):
             raise ValueError(f"source must give keys without reading images, got {type(source).__name__}")
-        self.source = source
-        self.name = source.name
         shares = (share_of(source.key(index), seed) for index in range(len(source)))
         held = np.fromiter((share < held_out for share in shares), dtype=bool, count=len(source))
-        self._indices = np.flatnonzero(held if part == "held_out" else ~held)
-        if not len(self._indices):
+        super().__init__(source, np.flatnonzero(held if part == "held_out" else ~held))
+        if not len(self):
             raise DataError(f"{source.name}: no example of {len(source)} falls into part {part} with held_out {held_out}")
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def key(self, index: int) -> str:
-        return self.source.key(int(self._indices[index]))
-
-    def captions(self, index: int) -> tuple[str, ...]:
-        return self.source.captions(int(self._indices[index]))
-
-    def __getitem__(self, index: int) -> Pair:
-        return self.source[int(self._indices[index])]
 
 
 def share_of(key: str, seed: int) -> float:
     """A number in [0, 1) that looks random and depends on the key and the seed alone."""
-    digest = blake2b(f"{seed}/{key}".encode("utf-8", "backslashreplace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    return number_for(f"{seed}/{key}") / 2**64

@@ -1,0 +1,1 @@
+"""Readers: one class per layout in which image-text pairs come."""
