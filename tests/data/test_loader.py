@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import re
+import signal
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import getstate
 
 import pytest
 import torch
 
-from concord.data import Augmentation, BadSample, BadSamples, Source, TrainingLoader, TrainingOrder, Views
+from concord.data import Augmentation, BadSample, BadSamples, Shuffle, Source, TrainingLoader, TrainingOrder, Views
+from concord.data.stages import STAGES
 from concord.errors import DataError
 from concord.images import Preprocess
 from concord.tokenizers import BPETokenizer
 from concord.types import Batch, ImageView, Pair, TextView
-from tests.data.samples import Grey
+from tests.data.samples import WORDS, Grey, encode
 
 Make = Callable[..., TrainingLoader]
 
@@ -24,7 +30,8 @@ def make(tokenizer: BPETokenizer, preprocess: Preprocess, recipes: dict[str, Aug
         views = Views(
             {"image": ImageView("weak")}, {"caption": TextView("caption"), "negatives": TextView("swapped")}, recipes, preprocess, tokenizer
         )
-        return TrainingLoader(source, TrainingOrder(len(source), batch_size, 0, rank, world), views, **options)  # type: ignore[arg-type]
+        order = TrainingOrder(Shuffle().over(source, "0"), len(source), batch_size, rank, world)
+        return TrainingLoader(source, order, views, **options)  # type: ignore[arg-type]
 
     return make
 
@@ -46,7 +53,7 @@ def test_batches_are_the_same_for_any_number_of_workers_and_any_start(make: Make
     reference = take(make(source, max_bad_share=1.0), 13)  # more than two epochs
     found = take(make(source, workers=workers, prefetch=3, max_bad_share=1.0), 13)
     assert all(map(same, reference, found))
-    assert all(map(same, reference[7:], take(make(source, start=7, workers=workers, max_bad_share=1.0), 6)))
+    assert all(map(same, reference[7:], take(make(source, start=7 * 4, workers=workers, max_bad_share=1.0), 6)))
 
 
 def test_ranks_together_read_the_global_batch(make: Make) -> None:
@@ -70,11 +77,12 @@ def test_an_epoch_holds_every_good_example_and_batches_stay_full(make: Make) -> 
 
 def test_a_replacement_stands_in_the_same_row_of_a_later_batch(make: Make) -> None:
     bad = frozenset({1, 2, 3, 4, 5})
-    loader = make(Grey(80, bad=bad), 8, max_bad_share=1.0)
-    order = TrainingOrder(80, 8, 0)
+    source = Grey(80, bad=bad)
+    loader = make(source, 8, max_bad_share=1.0)
+    order = TrainingOrder(Shuffle().over(source, "0"), 80, 8)
     for number, batch in enumerate(take(loader, 6)):
         for row, key in enumerate(batch.keys):
-            stands = (order.rows(later)[1][row] for later in range(number, 10))
+            stands = (order.rows(8 * later)[row][1] for later in range(number, 10))
             assert key == str(next(index for index in stands if index not in bad))
         assert len(set(batch.keys)) == 8
     assert loader.bad.causes.total() > 0
@@ -139,3 +147,84 @@ def test_a_source_that_disappears_ends_the_run(make: Make) -> None:
 
     with pytest.raises(DataError, match="shard cannot be read"):
         next(stream())
+
+
+class Encoded(Grey):
+    """Pictures as a file holds them, with captions that are far too long."""
+
+    def __getitem__(self, index: int) -> Pair:
+        time.sleep(0.002)
+        return Pair(encode(index), (" ".join(WORDS) * 8,), str(index), self.name)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_report_says_what_the_batches_took(make: Make, workers: int) -> None:
+    loader = make(Encoded(40), 4, workers=workers)
+    stream = iter(loader)
+    for _ in range(5):
+        next(stream)
+    report = loader.report()
+    assert report.examples == 20
+    assert set(report.stages) == set(STAGES)
+    assert report.milliseconds("read") >= 2.0
+    assert all(report.milliseconds(stage) > 0 for stage in (*STAGES, "wait"))
+    assert report.read_bytes == sum(len(encode(int(key))) for key in itertools.chain(*(batch.keys for batch in take(make(Encoded(40)), 5))))
+    assert report.captions == 40  # the caption and its negative
+    assert report.truncated_share == 1.0
+    assert len(report.busy) == max(1, workers)
+    assert all(0 < share <= 1 for share in report.busy)
+    if workers == 0:  # what the only process reads, it waits for
+        assert sum(report.stages.values()) <= report.waited <= report.seconds
+    next(stream)
+    assert loader.report().examples == 4  # since the last report
+
+
+class Short(Grey):
+    def __getitem__(self, index: int) -> Pair:
+        return replace(super().__getitem__(index), captions=("a red circle",))
+
+
+def test_captions_that_fit_are_not_counted_as_cut(make: Make) -> None:
+    loader = make(Short(20))
+    take(loader, 2)
+    report = loader.report()
+    assert (report.captions, report.truncated) == (16, 0)
+    assert report.read_bytes == 0  # its images are no files
+
+
+class Deadly(Grey):
+    """A source whose third example ends the process that reads it, as the system does when memory runs out."""
+
+    def location(self, index: int) -> str:
+        return f"shard-{index}.tar"
+
+    def __getitem__(self, index: int) -> Pair:
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_is_killed_is_an_error_of_one_line_with_what_it_read(make: Make, workers: int) -> None:
+    with pytest.raises(DataError) as caught:
+        take(make(Deadly(12), workers=workers), 12)
+    message = str(caught.value)
+    assert re.search(r"data worker \d+ was ended by the system \(Killed\) while it was in stage read of example 3 \(shard-3.tar\)", message)
+    assert "memory" in message
+    assert "data.workers" in message
+    assert "\n" not in message
+
+
+def test_other_errors_are_not_explained(make: Make) -> None:
+    assert make(Grey(8)).explain(RuntimeError("CUDA error: device-side assert triggered")) is None
+
+
+class Broken(Grey):
+    def __getitem__(self, index: int) -> Pair:
+        raise RuntimeError("a mistake in the source")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_mistake_in_a_source_keeps_its_own_error(make: Make, workers: int) -> None:
+    with pytest.raises(RuntimeError, match="a mistake in the source"):
+        take(make(Broken(8), workers=workers), 1)

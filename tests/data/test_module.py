@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-from concord.data import Augmentation, Shards, WebDataModule
+from concord.data import Augmentation, Resample, Shards, WebDataModule, Windows
 from concord.distributed import Ranks
 from concord.errors import CheckpointError, ConfigError, DataError
 from concord.images import Preprocess
@@ -100,22 +100,66 @@ def test_accumulated_batches_are_counted(make: Any, tmp_path: Path) -> None:
     assert fit(make(), tmp_path / "rest", 4, str(tmp_path / "cut/step=2.ckpt"), accumulate=3).seen == whole[6:]
 
 
-@pytest.mark.parametrize(("option", "value"), [("batch_size", 2), ("seed", 1), ("size", 30)])
-def test_another_order_is_not_continued(make: Any, option: str, value: int) -> None:
-    name = {"size": "examples"}.get(option, option)
-    with pytest.raises(CheckpointError, match=rf"data\.{name}=.*this run has {value}"):
-        make(**{option: value}).load_state_dict(make().state_dict())
+@pytest.mark.filterwarnings("ignore")
+def test_resuming_with_another_batch_size_goes_on_with_exactly_the_next_example(make: Any, tmp_path: Path) -> None:
+    whole = [key for keys, _ in fit(make(), tmp_path / "whole", 12).seen for key in keys]
+    start = fit(make(), tmp_path / "cut", 3).seen
+    rest = fit(make(batch_size=6, workers=2), tmp_path / "rest", 9, str(tmp_path / "cut/step=3.ckpt")).seen
+    last = fit(make(batch_size=2), tmp_path / "last", 9, str(tmp_path / "rest/step=7.ckpt")).seen
+    assert [len(keys) for keys, _ in rest] == [6] * 6
+    assert [key for keys, _ in start + rest for key in keys] == whole
+    assert [key for keys, _ in last for key in keys] == whole[36:40]
+
+
+OTHERS = [
+    ({}, {"seed": 1}, "seed=0, this run has 1; resume with 0"),
+    ({}, {"size": 30}, "examples=22, this run has 30"),
+    ({}, {"order": Windows(4)}, "order=shuffle, this run has windows; resume with shuffle"),
+    ({"order": Windows(4)}, {"order": Windows(8)}, r"order\.blocks=4, this run has 8"),
+    ({"order": Resample()}, {"order": Windows(4)}, "order=resample, this run has windows"),
+    ({"order": Windows(4)}, {}, "order=windows, this run has shuffle"),
+    ({}, {"length_pool": 8}, "length_pool=null, this run has 8"),
+    ({"length_pool": 8}, {}, "length_pool=8, this run has null"),
+    ({"length_pool": 8}, {"length_pool": 8, "batch_size": 2}, "batch_size=4, this run has 2"),
+    ({"length_pool": 8}, {"length_pool": 8, "caption_policy": "first"}, "caption_policy=random, this run has first"),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "complaint"), OTHERS)
+def test_another_order_is_not_resumed(make: Any, before: dict[str, Any], now: dict[str, Any], complaint: str) -> None:
+    state = make(**before).state_dict()
+    make(**before).load_state_dict(state)
+    with pytest.raises(CheckpointError, match=rf"trained with data\.{complaint}") as caught:
+        make(**now).load_state_dict(state)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_files_are_resumed_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    members = [member for name in "abc" for member in ((f"{name}.png", encode()), (f"{name}.txt", f"a caption of {name}"))]
+    path = write_tar(tmp_path / "one/a.tar", members)
+    state = WebDataModule(Shards(str(path)), {}, batch_size=1).state_dict()
+    with caplog.at_level(logging.WARNING):
+        WebDataModule(Shards(str(path)), {}, batch_size=1).load_state_dict(state)
+        assert caplog.text == ""
+        write_tar(path, [*members, ("c.json", b"{}" * 9000)])
+        WebDataModule(Shards(str(path)), {}, batch_size=1).load_state_dict(state)
+    assert "the files of one are not the ones that the checkpoint was trained on" in caplog.text
 
 
 def test_state_without_a_trainer(make: Any) -> None:
     data = make()
-    assert data.state_dict() == {"consumed": 0, "step": 0, "batch_size": 4, "seed": 0, "examples": 22}
+    assert data.state_dict() == {
+        "consumed": 0,
+        "step": 0,
+        "fingerprint": None,
+        "settings": {"seed": 0, "order": "shuffle", "length_pool": None, "examples": 22},
+    }
     reference = iter(data.train_dataloader())
     keys = [next(reference).keys for _ in range(6)]
     other = make()
-    other.load_state_dict({**data.state_dict(), "consumed": 5, "step": 5})
+    other.load_state_dict({**data.state_dict(), "consumed": 20, "step": 5})
     assert next(iter(other.train_dataloader())).keys == keys[5]
-    assert other.state_dict()["consumed"] == 5
+    assert other.state_dict()["consumed"] == 20
 
 
 def test_each_process_reads_its_rows_of_the_global_batch(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +187,7 @@ def test_captions_for_the_tokenizer(make: Any, tmp_path: Path) -> None:
 def test_the_plan_is_what_a_batch_looks_like(make: Any) -> None:
     data = make(path="somewhere")
     plan = data.plan()
-    assert (plan.source, plan.path, plan.examples, plan.batch_size, plan.batches_per_epoch) == ("grey", "somewhere", 22, 4, 5)
+    assert (plan.source, plan.path, plan.examples, plan.batch_size, plan.batches_per_epoch) == ("grey", "somewhere", 22, 4, 5.5)
     batch = next(iter(data.train_dataloader()))
     planned = {view.name: view for view in plan.views}
     assert planned.keys() == {*batch.images, *batch.texts}
@@ -159,7 +203,7 @@ def test_the_plan_is_what_a_batch_looks_like(make: Any) -> None:
 def test_refusals(make: Any, recipes: dict[str, Augmentation]) -> None:
     with pytest.raises(ConfigError, match="batch_size 4 is larger than the data, which hold 3 examples"):
         make(size=3)
-    for option, value in (("batch_size", 0), ("workers", -1), ("prefetch", 0), ("max_bad_share", 1.5)):
+    for option, value in (("batch_size", 0), ("workers", -1), ("prefetch", 0), ("max_bad_share", 1.5), ("stall_seconds", 0.0)):
         with pytest.raises(ValueError, match=f"{option} must .*, got {value}"):
             make(**{option: value})
     with pytest.raises(RuntimeError, match="setup_views"):
