@@ -35,10 +35,12 @@ def required(group: str, name: str, folder: Path) -> list[str]:
     """What an option cannot do without."""
     if (group, name) == ("benchmark", "held_out"):
         return ["data=emoji", "data.path=somewhere"]
+    if (group, name) == ("data", "rewrites"):
+        return ["data.path=somewhere", "+source@data.source.source=shards", "data.source.source.path=somewhere"]
     if (group, name) == ("model", "vit_b_16_hf"):
         transformers.BertConfig(hidden_size=32, num_attention_heads=2, num_hidden_layers=1, intermediate_size=32).save_pretrained(folder)
         return [f"model.text.name={folder}"]
-    return ["data.path=somewhere"] if group == "data" and name in ("shards", "table", "folder", "emoji") else []
+    return ["data.path=somewhere"] if group == "data" and name not in ("shapes", "phantoms", "mixture") else []
 
 
 @pytest.mark.parametrize("name", options("experiment"))

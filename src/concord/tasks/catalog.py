@@ -15,6 +15,7 @@ from concord.config import TARGET, locate
 from concord.errors import ConfigError
 
 GROUPS = ("method", "objective", "data", "benchmark")
+PAPER = "# Paper: "
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ def conf_folder() -> Path:
 
 
 def read(conf_folder: Path) -> list[Entry]:
-    """The entries of every group, from the first line of each file and the `paper` of the class that it builds."""
+    """The entries of every group, from the first line of each file and the `paper` of the class that it builds.
+
+    Data sets are built by one class; where they come from stands in a line "# Paper: ..." of their file in `source/`.
+    """
     return [_entry(group, path) for group in GROUPS for path in sorted((conf_folder / group).glob("*.yaml"))]
 
 
@@ -55,11 +59,19 @@ def _entry(group: str, path: Path) -> Entry:
     first, *_ = text.splitlines() or [""]
     if not first.startswith("# "):
         raise ConfigError(f"{path} does not begin with a comment line that says what it is")
-    return Entry(group, path.stem, first.removeprefix("# "), _source(yaml.safe_load(text), path))
+    paper = _stated(path) if group == "data" else _of_class(yaml.safe_load(text), path)
+    return Entry(group, path.stem, first.removeprefix("# "), paper)
 
 
-def _source(content: Any, path: Path) -> str:
+def _of_class(content: Any, path: Path) -> str:
     if not isinstance(content, dict) or TARGET not in content:
         return ""
     paper = getattr(locate(content[TARGET], str(path)), "paper", None)
     return "" if paper is None else f"{paper.authors} {paper.year}, {paper.link}"
+
+
+def _stated(path: Path) -> str:
+    """The paper that the source of the same name states."""
+    source = path.parent.parent / "source" / path.name
+    lines = source.read_text(encoding="utf-8").splitlines() if source.is_file() else []
+    return next((line.removeprefix(PAPER) for line in lines if line.startswith(PAPER)), "")
