@@ -260,3 +260,12 @@ def test_hf_errors(tmp_path: Path) -> None:
         HFTokenizer(str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="no end-of-sequence token"):
         HFTokenizer(str(hf_folder(tmp_path, frame=False, end=False)))
+
+
+def test_lengths_are_counted_before_anything_is_cut(bpe: BPETokenizer, tmp_path: Path) -> None:
+    texts = ["a small red circle", "", "a red circle " * 50]
+    for tokenizer in (bpe, HFTokenizer(str(hf_folder(tmp_path, frame=True)), context_length=8)):
+        lengths = tokenizer.lengths(texts)
+        kept = tokenizer(texts).mask.sum(dim=1).tolist()
+        assert kept == [min(length, tokenizer.context_length) for length in lengths]
+        assert lengths[2] >= 150 + 2

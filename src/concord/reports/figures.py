@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from concord.reports.runs import Run
 
 matplotlib.rcParams["svg.fonttype"] = "none"
+matplotlib.rcParams["svg.hashsalt"] = "concord"
 MAX_POINTS = 500
 
 
@@ -63,6 +64,11 @@ def _draw(name: str, series: Sequence[tuple[str, pd.DataFrame]]) -> str:
     axes.grid(alpha=0.25)
     if len(series) > 1:
         axes.legend(fontsize=6)
+    return svg(figure)
+
+
+def svg(figure: Figure) -> str:
+    """A figure as SVG text to stand in a page; the same figure gives the same text."""
     out = io.StringIO()
-    figure.savefig(out, format="svg")
+    figure.savefig(out, format="svg", metadata={"Date": None})
     return out.getvalue()[out.getvalue().index("<svg") :]

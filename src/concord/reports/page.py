@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from concord.reports.figures import curves, logged_quantities
+from concord.reports.html import data_address, render
 from concord.reports.runs import Run
 from concord.reports.table import lines
 
@@ -32,18 +30,9 @@ def write_page(runs: Sequence[Run], path: Path) -> Path:
     Returns:
         The path.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("concord.reports", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     drawn = {name: Markup(svg) for name, svg in curves(runs, logged_quantities(runs)).items()}  # matplotlib escapes the names in it
-    page = environment.get_template("report.html.j2").render(
-        runs=runs, lines=lines(runs), curves=drawn, galleries=[(run, _galleries(run)) for run in runs if run.gallery], titles=TITLES
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".partial")
-    draft.write_text(page, encoding="utf-8")
-    os.replace(draft, path)
-    return path
+    galleries = [(run, _galleries(run)) for run in runs if run.gallery]
+    return render("report.html.j2", path, runs=runs, lines=lines(runs), curves=drawn, galleries=galleries, titles=TITLES)
 
 
 def _galleries(run: Run) -> dict[str, list[dict[str, Any]]]:
@@ -63,4 +52,4 @@ def _picture(folder: Path, name: str | None) -> str | None:
     path = folder / "gallery" / Path(name).name
     if not path.is_file():
         return None
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+    return data_address(path.read_bytes())

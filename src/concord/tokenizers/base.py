@@ -104,6 +104,11 @@ class Tokenizer:
         mask = np.arange(length) < lengths[:, None]
         return Tokens(torch.from_numpy(ids), torch.from_numpy(mask))
 
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each caption, start and end included, before anything is cut to the context length."""
+        frame = len(self.prefix) + len(self.suffix)
+        return [frame + len(encoding.ids) for encoding in self._encode(texts)]
+
     def decode(self, ids: Sequence[int] | Tensor) -> str:
         """The text of one row of ids up to its first end token, cleaned as it went in, without surrounding white space."""
         words = ids.tolist() if isinstance(ids, Tensor) else list(ids)
