@@ -41,6 +41,7 @@ MISTAKES = [
     (("task=evaluate", "checkpoint=nothing.ckpt"), "nothing.ckpt"),
     (("task=report",), "runs has no value"),
     (("data=shards", "data.path=nowhere"), "nowhere"),
+    (("data=shards",), "data.path has no value; give one, as in data.path=VALUE"),
     (("trainer.accelerator=gpu",), "PyTorch finds no GPU"),
 ]
 """Found by the tasks, before training."""
@@ -61,6 +62,11 @@ def test_a_mistake_in_a_task_looks_the_same(run_py: RunPy) -> None:
     assert done.returncode == 2
     assert done.stderr.strip().startswith("concord: data.batch_size=1 leaves")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_range_of_shards_needs_no_second_quotes(run_py: RunPy) -> None:
+    done = run_py("data=shards", "data.path=nowhere/it's-{07..09}.tar")
+    assert done.stderr.startswith("concord: nowhere/it's-07.tar: no such file")
 
 
 @pytest.mark.parametrize(("overrides", "message"), MISTAKES)
@@ -91,3 +97,13 @@ def test_help_shows_groups_and_examples(run_py: RunPy) -> None:
     for text in ("method: clip, coca, convirt", "objective: align", "python run.py experiment=quickstart", "task=catalog"):
         assert text in done.stdout
     assert done.stdout.count("python run.py") >= 5
+
+
+def test_a_refused_resumption_leaves_no_trace(run_py: RunPy, tmp_path: Path) -> None:
+    record = tmp_path / "killed" / ".hydra" / "overrides.yaml"
+    record.parent.mkdir(parents=True)
+    record.write_text("- method=siglip\n")
+    done = run_py("resume=killed", "data.batch_size=1")
+    assert done.returncode == 2
+    assert "data.batch_size=1 leaves method.objectives.siglip without negatives" in done.stderr
+    assert record.read_text() == "- method=siglip\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from concord import config_errors
 from concord.errors import ConcordError, ConfigError
 
 log = logging.getLogger(__name__)
+
+RANGE = re.compile(r"\{\d+\.\.\d+\}")
 
 
 def main(conf_folder: Path) -> int:
@@ -39,8 +42,12 @@ def main(conf_folder: Path) -> int:
     register_resolvers()
     mistakes: list[ConcordError] = []
     job = _Job(mistakes)
+    resumed: _Resumed | None = None
     try:
-        sys.argv[1:] = _with_resumed_overrides(sys.argv[1:])
+        sys.argv[1:] = [_with_quoted_range(argument) for argument in sys.argv[1:]]
+        resumed = _Resumed.of(sys.argv[1:])
+        if resumed is not None:
+            sys.argv[1:] = resumed.arguments
         hydra.main(config_path=str(conf_folder), config_name="config", version_base="1.3")(job)()
     except ConcordError as error:
         mistakes.append(error)
@@ -51,6 +58,8 @@ def main(conf_folder: Path) -> int:
         if job.begun and not isinstance(error, HydraException | OmegaConfBaseException):
             raise
         mistakes.append(ConfigError(config_errors.explain(error, conf_folder, sys.argv[1:])))
+    if mistakes and resumed is not None:
+        resumed.restore()
     for mistake in mistakes:
         print(f"concord: {mistake}", file=sys.stderr)
     return 2 if mistakes else 0
@@ -93,21 +102,51 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: for values still marked `???`, and for interpolations that point nowhere.
     """
-    missing = sorted(OmegaConf.missing_keys(cfg))
+    try:
+        missing = sorted(OmegaConf.missing_keys(cfg))
+    except InterpolationToMissingValueError as error:  # its first line ends in the key that others refer to
+        missing = [str(error).splitlines()[0].rpartition(" ")[2]]
     if missing:
         raise ConfigError(f"{missing[0]} has no value; give one, as in {missing[0]}=VALUE")
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
-def _with_resumed_overrides(arguments: list[str]) -> list[str]:
-    """`resume=FOLDER` stands for the command that made FOLDER, continued in FOLDER; further overrides are added to it."""
-    given = [argument for argument in arguments if argument.startswith("resume=")]
-    if not given:
-        return arguments
-    folder = Path(given[-1].removeprefix("resume="))
-    recorded = folder / ".hydra" / "overrides.yaml"
-    if not recorded.is_file():
-        raise ConfigError(f"resume: {folder} is not a run folder (no .hydra/overrides.yaml in it)")
-    before = [str(override) for override in OmegaConf.load(recorded)]
-    added = [argument for argument in arguments if not argument.startswith("resume=")]
-    return [*before, *added, f"hydra.run.dir={folder}", f"resume={folder}"]
+def _with_quoted_range(argument: str) -> str:
+    """`data.path=a-{000..331}.tar` as Hydra's grammar wants it: with quotes, which the shell took away."""
+    key, equals, value = argument.partition("=")
+    if not equals or value[:1] in "'\"[{" or not RANGE.search(value):
+        return argument
+    escaped = value.replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+class _Resumed:
+    """`resume=FOLDER` stands for the command that made FOLDER, continued in FOLDER; further overrides are added to it.
+
+    Args:
+        folder: of the run.
+        added: the other overrides that were given.
+
+    Raises:
+        ConfigError: when no run was recorded there.
+    """
+
+    def __init__(self, folder: Path, added: list[str]) -> None:
+        self._record = folder / ".hydra" / "overrides.yaml"
+        if not self._record.is_file():
+            raise ConfigError(f"resume: {folder} is not a run folder (no .hydra/overrides.yaml in it)")
+        self._before = self._record.read_text()
+        overrides = [str(override) for override in OmegaConf.create(self._before)]
+        self.arguments = [*overrides, *added, f"hydra.run.dir={folder}", f"resume={folder}"]
+
+    @staticmethod
+    def of(arguments: list[str]) -> _Resumed | None:
+        """What a command line resumes, if anything."""
+        given = [argument for argument in arguments if argument.startswith("resume=")]
+        if not given:
+            return None
+        return _Resumed(Path(given[-1].removeprefix("resume=")), [a for a in arguments if not a.startswith("resume=")])
+
+    def restore(self) -> None:
+        """Forget overrides that were refused: Hydra has recorded them by then, and the next resumption would add them again."""
+        self._record.write_text(self._before)

@@ -108,8 +108,47 @@ class Ranks:
         """Maximum over ranks, without gradient."""
         return self._reduce(value, dist.ReduceOp.MAX)
 
+    def gather_objects(self, value: Any) -> list[Any]:
+        """A plain Python value of every rank, in rank order. It is pickled and slow: for logging steps, not for every step."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value)
+        return values
+
     def _reduce(self, value: Tensor, operation: Any) -> Tensor:
         total = value.detach().clone()
         if self.world > 1:
             dist.all_reduce(total, op=operation)
         return total
+
+
+class Alarm:
+    """A word that a process leaves for the others beside all collectives: whoever waits inside of one hears nothing else."""
+
+    _KEY = "concord/alarm"
+
+    @staticmethod
+    def ring(word: str, code: int) -> bool:
+        """Leave a word and an exit code. False where there is no group of processes, or nobody keeps its words any more."""
+        try:
+            _store().set(Alarm._KEY, f"{code} {word}")
+        except (RuntimeError, ValueError):
+            return False
+        return True
+
+    @staticmethod
+    def heard() -> tuple[str, int] | None:
+        """The word and the exit code that a process left, if one did."""
+        try:
+            if not _store().check([Alarm._KEY]):
+                return None
+            code, _, word = _store().get(Alarm._KEY).decode().partition(" ")
+        except (RuntimeError, ValueError):  # the process that keeps the words has ended
+            return None
+        return word, int(code)
+
+
+def _store() -> Any:
+    """Where the processes of the group found one another."""
+    return dist.distributed_c10d._get_default_store()

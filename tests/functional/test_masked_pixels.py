@@ -76,7 +76,7 @@ def test_constant_patch_has_a_target_of_zero() -> None:
 
 def test_predicting_zero_costs_n_minus_1_over_n() -> None:
     target = normalise_patches(1000 * seeded(2, 4, 768))
-    loss = masked_pixel_loss(torch.zeros_like(target), target, torch.ones(2, 4, dtype=torch.bool))
+    loss = masked_pixel_loss(torch.zeros_like(target), target, torch.ones(2, 4, dtype=torch.bool)).mean()
     assert loss.item() == pytest.approx(767 / 768, rel=1e-9)
     assert loss.item() == pytest.approx(0.998698, abs=5e-7)
 
@@ -84,16 +84,17 @@ def test_predicting_zero_costs_n_minus_1_over_n() -> None:
 def test_loss_and_gradient_match_a_loop() -> None:
     prediction, target = seeded(2, 5, 6, seed=1).requires_grad_(), seeded(2, 5, 6, seed=2)
     removed = torch.tensor([[True, False, True, True, False], [False, False, True, False, False]])
-    loss = masked_pixel_loss(prediction, target, removed)
-    loss.backward()
-    total = 0.0
+    losses = masked_pixel_loss(prediction, target, removed)
+    losses.sum().backward()
+    totals = [0.0, 0.0]
     for image in range(2):
         for patch in range(5):
             if removed[image, patch]:
                 pairs = zip(prediction[image, patch].tolist(), target[image, patch].tolist(), strict=True)
-                total += sum((p - t) ** 2 for p, t in pairs) / 6
-    assert loss.item() == pytest.approx(total / 4, rel=1e-12)
-    expected = 2 * (prediction.detach() - target) / 6 / 4 * removed[:, :, None]
+                totals[image] += sum((p - t) ** 2 for p, t in pairs) / 6
+    assert losses.tolist() == pytest.approx([totals[0] / 3, totals[1]], rel=1e-12)
+    counts = torch.tensor([3, 1])[:, None, None]
+    expected = 2 * (prediction.detach() - target) / 6 / counts * removed[:, :, None]
     assert torch.allclose(prediction.grad, expected, atol=1e-14)
     assert prediction.grad[0, 1].abs().max() == 0
 
@@ -108,4 +109,4 @@ def test_nothing_removed_costs_nothing() -> None:
 
 
 def test_masked_mean_ignores_the_rest() -> None:
-    assert masked_mean(torch.tensor([1.0, 2.0, 90.0]), torch.tensor([True, True, False])).item() == 1.5
+    assert masked_mean(torch.tensor([[1.0, 2.0, 90.0]]), torch.tensor([[True, True, False]])).tolist() == [1.5]

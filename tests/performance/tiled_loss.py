@@ -36,7 +36,7 @@ def open_clip_loss() -> Loss:
 def concord_loss(tile: int) -> Loss:
     from concord.functional.tiled import tiled_bidirectional_info_nce
 
-    return lambda images, texts, scale: tiled_bidirectional_info_nce(images, texts, scale, tile)[0]
+    return lambda images, texts, scale: tiled_bidirectional_info_nce(images, texts, scale, tile)[0].mean()
 
 
 def features(batch: int, width: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from concord.errors import CheckpointError
+from concord.files import link_atomically, write_atomically
 from concord.training import AtomicCheckpointIO, Checkpoints
-from concord.training.files import link_atomically, write_atomically
 from tests.training.tiny import tiny_run
 
 

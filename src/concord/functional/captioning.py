@@ -27,16 +27,17 @@ def next_tokens(ids: Tensor, mask: Tensor) -> Tensor:
 
 @full_precision
 def next_token_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy summed over the targets that count, scalar in nats.
+    """Cross entropy of each caption, summed over its targets that count, [B] in nats.
 
-    A sum, so that the caller can divide by a count of tokens that is not this rank's alone.
+    Sums, so that the caller can divide by a count of tokens that is not this rank's alone.
 
     Args:
         logits: [B, L, V], position t says what it expects at t + 1.
         targets: [B, L] from `next_tokens`.
     """
     # The targets are shifted instead of the logits, which would be copied.
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+    return losses.view(targets.shape).sum(dim=1)
 
 
 def correct_tokens(logits: Tensor, targets: Tensor) -> Tensor:

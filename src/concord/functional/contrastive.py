@@ -13,7 +13,7 @@ from concord.functional.precision import full_precision
 
 @full_precision
 def info_nce(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0, valid: Tensor | None = None) -> Tensor:
-    """Cross entropy of picking the right column in each row, mean over the rows; scalar in nats.
+    """Cross entropy of picking the right column in each row, [b] in nats; the loss is the mean over the rows.
 
     Args:
         logits: [b, M].
@@ -22,15 +22,15 @@ def info_nce(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0, vali
         valid: [M] bool, False at columns that no row may see; None where all may be seen. Matches must be valid.
     """
     if valid is None:
-        return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+        return F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="none")
     logits = logits.masked_fill(~valid, float("-inf"))
-    loss = F.cross_entropy(logits, targets)
+    losses = F.cross_entropy(logits, targets, reduction="none")
     if label_smoothing == 0:
-        return loss
+        return losses
     # Where p is the match's column, the smoothed loss adds eps * (logit_p - mean of the valid logits) to the plain one.
     match = logits.gather(1, targets[:, None]).squeeze(1)
     mean = logits.masked_fill(~valid, 0.0).sum(dim=1) / valid.sum()
-    return loss + label_smoothing * (match - mean).mean()
+    return losses + label_smoothing * (match - mean)
 
 
 def weighted(image_to_text: Tensor, text_to_image: Tensor, image_to_text_weight: float) -> Tensor:

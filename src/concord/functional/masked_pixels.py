@@ -62,13 +62,15 @@ def normalise_patches(patches: Tensor, epsilon: float = 1e-6) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is True, scalar; 0 where the mask is empty."""
-    return (values * mask).sum() / mask.sum().clamp(min=1)
+    """Mean of each row of `values` [B, P] where `mask` is True, [B]; 0 where the mask is empty."""
+    return (values * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
 @full_precision
 def masked_pixel_loss(prediction: Tensor, target: Tensor, removed: Tensor) -> Tensor:
-    """Squared error, averaged over the pixels of a patch, then over the removed patches of the batch; scalar.
+    """Squared error, averaged over the pixels of a patch, then over the removed patches of each image; [B].
+
+    Every image loses as many patches, so that the mean over images is the mean over all removed patches.
 
     Args:
         prediction, target: [B, P, p * p * C].

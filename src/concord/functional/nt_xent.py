@@ -17,7 +17,7 @@ def nt_xent(a: Tensor, b: Tensor, all_a: Tensor, all_b: Tensor, temperature: flo
     """Two views of an image attract; all other views of all images repel.
 
     Each row has 2N - 1 columns: the other view of every image, its own among them, and the same view of every other image.
-    The result is the mean over this rank's 2b rows, so that the mean over ranks is the loss of all N images.
+    Each image has two rows, one per view; the mean over ranks of the mean over their images is the loss of all N images.
 
     Args:
         a, b: [b, E] unit vectors, this rank's two views.
@@ -26,15 +26,15 @@ def nt_xent(a: Tensor, b: Tensor, all_a: Tensor, all_b: Tensor, temperature: flo
         offset: column at which this rank's images begin.
 
     Returns:
-        loss: scalar in nats.
+        losses: [b] in nats, each image's mean over its two rows.
         accuracy: share of the rows whose nearest column is the other view, scalar without gradient.
     """
     targets = torch.arange(len(a), device=a.device) + offset
     logits_a = _logits(a, all_b, all_a, targets) / temperature
     logits_b = _logits(b, all_a, all_b, targets) / temperature
-    loss = (F.cross_entropy(logits_a, targets) + F.cross_entropy(logits_b, targets)) / 2
+    losses = (F.cross_entropy(logits_a, targets, reduction="none") + F.cross_entropy(logits_b, targets, reduction="none")) / 2
     correct = torch.cat([logits_a.argmax(dim=1) == targets, logits_b.argmax(dim=1) == targets])
-    return loss, correct.float().mean()
+    return losses, correct.float().mean()
 
 
 def _logits(rows: Tensor, other_view: Tensor, same_view: Tensor, own: Tensor) -> Tensor:

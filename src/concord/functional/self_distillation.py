@@ -21,7 +21,7 @@ def teacher_probabilities(logits: Tensor, centre: Tensor, temperature: float) ->
 
 @full_precision
 def distillation_cross_entropy(student_logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Cross entropy of the student under the teacher's probabilities, mean over images and local views; scalar in nats.
+    """Cross entropy of the student under the teacher's probabilities, each image's mean over its local views; [B] in nats.
 
     Args:
         student_logits: [B, V, K].
@@ -29,7 +29,7 @@ def distillation_cross_entropy(student_logits: Tensor, teacher: Tensor, temperat
         temperature: divides the student's logits.
     """
     student = (student_logits / temperature).log_softmax(dim=-1)
-    return -(teacher[:, None] * student).sum(dim=-1).mean()
+    return -(teacher[:, None] * student).sum(dim=-1).mean(dim=1)
 
 
 def entropy(probabilities: Tensor) -> Tensor:

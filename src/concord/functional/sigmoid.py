@@ -1,7 +1,7 @@
 """The pairwise sigmoid loss (SigLIP: Zhai et al. 2023): every cell of the image-text table is a yes/no question of its own.
 
-A block is the table of some images against some texts. All functions give the sum over the cells of a block; the loss is
-that sum over all blocks divided by the number of images (not of cells). A block that holds the pairs themselves has its
+A block is the table of some images against some texts. All functions give, for each image of a block, the sum over its
+cells; the loss is that sum over all blocks, averaged over the images (not over the cells). A block that holds the pairs themselves has its
 positives at column row + offset; a block of strangers has none (offset None).
 
 Dimensions: n images, m texts, E width.
@@ -22,17 +22,17 @@ from concord.functional.tiles import checked_tile, tiles_of_logits
 
 @full_precision
 def pairwise_sigmoid(logits: Tensor, offset: int | None = 0) -> Tensor:
-    """Sum of softplus(-z * logit) over a block, z = 1 at positives and -1 elsewhere (SigLIP, eq. 1 without 1/N); scalar.
+    """Sum of softplus(-z * logit) over each row, z = 1 at positives and -1 elsewhere (SigLIP, eq. 1 without 1/N); [n].
 
     Args:
         logits: [n, m], scale and bias included.
         offset: image i belongs to text offset + i; None where no image of the block belongs to any text of it.
     """
     if offset is None:
-        return -F.logsigmoid(-logits).sum()
+        return -F.logsigmoid(-logits).sum(dim=1)
     positives = torch.zeros_like(logits)
     positives.diagonal(offset).fill_(1)
-    return -F.logsigmoid((2 * positives - 1) * logits).sum()
+    return -F.logsigmoid((2 * positives - 1) * logits).sum(dim=1)
 
 
 @full_precision
@@ -47,26 +47,26 @@ def tiled_pairwise_sigmoid(images: Tensor, texts: Tensor, scale: Tensor, bias: T
         offset: as in `pairwise_sigmoid`.
 
     Returns:
-        The sum over the cells, scalar; gradients are exact for all four inputs.
+        The sum over the cells of each image, [n]; gradients are exact for all four inputs.
     """
-    total: Tensor = _PairwiseSigmoid.apply(images, texts, scale, bias, checked_tile(tile), offset)  # type: ignore[no-untyped-call]
-    return total
+    totals: Tensor = _PairwiseSigmoid.apply(images, texts, scale, bias, checked_tile(tile), offset)  # type: ignore[no-untyped-call]
+    return totals
 
 
 class _PairwiseSigmoid(torch.autograd.Function):
-    """Sum of softplus(-z (scale * images @ texts.T + bias))."""
+    """Sum over each row of softplus(-z (scale * images @ texts.T + bias))."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, tile: int, offset: int | None) -> Tensor:
-        total = images.new_zeros(())
+        totals = images.new_zeros(len(images))
         for row, column, logits, scratch in tiles_of_logits(images, texts, scale, tile):
             _flip_positives(logits.add_(bias), row, column, offset)
             # softplus(x) = max(x, 0) + log(1 + exp(-|x|)), in the memory that there is.
             soft = torch.abs(logits, out=scratch).neg_().exp_().log1p_()
-            total += soft.sum() + logits.clamp_(min=0).sum()
+            totals[row] += soft.add_(logits.clamp_(min=0)).sum(dim=1)
         ctx.save_for_backward(images, texts, scale, bias)
         ctx.tile, ctx.offset = tile, offset
-        return total
+        return totals
 
     @staticmethod
     @once_differentiable
@@ -75,7 +75,7 @@ class _PairwiseSigmoid(torch.autograd.Function):
         grad_images, grad_texts, grad_bias = torch.zeros_like(images), torch.zeros_like(texts), torch.zeros_like(bias)
         for row, column, logits, _ in tiles_of_logits(images, texts, scale, ctx.tile):
             _flip_positives(logits.add_(bias), row, column, ctx.offset)
-            slope = logits.sigmoid_().mul_(grad)
+            slope = logits.sigmoid_().mul_(grad[row, None])
             _flip_positives(slope, row, column, ctx.offset)
             grad_bias += slope.sum()
             grad_images[row].addmm_(slope, texts[column])

@@ -35,13 +35,13 @@ def tiled_info_nce(
         label_smoothing: share of the target's probability spread over the N columns.
 
     Returns:
-        loss: scalar in nats, mean over the rows.
+        losses: [b] in nats, one per row.
         accuracy: share of the rows whose match scores above every other column, without gradient.
     """
     negatives, correct, _, _ = _NegativeLogSumExp.apply(queries, keys, scale, offset, checked_tile(tile), False)  # type: ignore[no-untyped-call]
     positives = scale * (queries * keys[offset : offset + len(queries)]).sum(dim=1)
-    loss = _softplus(negatives - positives) + _smoothing(positives, queries, keys, scale, label_smoothing)
-    return loss, correct.mean()
+    losses = _softplus(negatives - positives) + _smoothing(positives, queries, keys, scale, label_smoothing)
+    return losses, correct.mean()
 
 
 @full_precision
@@ -57,26 +57,27 @@ def tiled_bidirectional_info_nce(
         image_to_text_weight: w of the direction from image to text; the other has 1 - w.
 
     Returns:
-        loss: scalar in nats.
+        losses: [N] in nats, one per pair.
         image_to_text, text_to_image: accuracy of each direction, without gradient.
     """
     both = _NegativeLogSumExp.apply(images, texts, scale, 0, checked_tile(tile), True)  # type: ignore[no-untyped-call]
     image_negatives, image_correct, text_negatives, text_correct = both
     positives = scale * (images * texts).sum(dim=1)
-    loss = weighted(_softplus(image_negatives - positives), _softplus(text_negatives - positives), image_to_text_weight)
-    return loss + _smoothing(positives, images, texts, scale, label_smoothing), image_correct.mean(), text_correct.mean()
+    image_losses = _softplus(image_negatives - positives) + _smoothing(positives, images, texts, scale, label_smoothing)
+    text_losses = _softplus(text_negatives - positives) + _smoothing(positives, texts, images, scale, label_smoothing)
+    return weighted(image_losses, text_losses, image_to_text_weight), image_correct.mean(), text_correct.mean()
 
 
 def _softplus(x: Tensor) -> Tensor:
-    """Mean of log(1 + exp(x)); PyTorch's own softplus gives up the logarithm above 20."""
-    return -F.logsigmoid(-x).mean()
+    """log(1 + exp(x)); PyTorch's own softplus gives up the logarithm above 20."""
+    return -F.logsigmoid(-x)
 
 
 def _smoothing(positives: Tensor, queries: Tensor, keys: Tensor, scale: Tensor, label_smoothing: float) -> Tensor | float:
-    """What label smoothing adds: eps * mean(p - mean logit). The mean logit follows from the mean query and the mean key."""
+    """What label smoothing adds to each row: eps * (p - mean logit). The mean logit of a row follows from the mean key."""
     if label_smoothing == 0:
         return 0.0
-    return label_smoothing * (positives.mean() - scale * queries.mean(dim=0) @ keys.mean(dim=0))
+    return label_smoothing * (positives - scale * (queries @ keys.mean(dim=0)))
 
 
 class _Lines:

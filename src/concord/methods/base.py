@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from concord.distributed import Ranks
 from concord.errors import IncompatibleError
+from concord.methods.sources import SourceLosses
 from concord.models import DualEncoder
 from concord.models.checkpoint import ENTRY
 from concord.objectives import Objective, Step, Terms
@@ -59,6 +60,7 @@ class Pretrainer(L.LightningModule):
         self.schedule = schedule
         self.description: dict[str, Any] = {}
         self.last_terms: dict[str, Tensor] = {}
+        self._source_losses = SourceLosses()
         self.prepare()
 
     def prepare(self) -> None:
@@ -71,6 +73,8 @@ class Pretrainer(L.LightningModule):
         self.last_terms = {name: term.loss.detach() for name, term in terms.items()}
         if is_logging_step(self.trainer, self.trainer.global_step + 1):  # Lightning's bookkeeping costs more than a small step
             self.log_dict(self._logs(loss, terms), batch_size=len(batch), sync_dist=step.ranks.world > 1)
+            of_sources = self._source_losses(terms, batch.sources, step.ranks)
+            self.log_dict({f"loss/{name}": value for name, value in of_sources.items()}, batch_size=len(batch))
         return loss
 
     def _logs(self, loss: Tensor, terms: Mapping[str, Terms]) -> dict[str, Tensor | float]:

@@ -21,10 +21,20 @@ class Terms:
         loss: scalar to minimise, unweighted. It is a mean over this rank's rows, such that the mean over ranks is the
             loss of the global batch.
         logs: scalars to look at, detached; they are not optimised.
+        examples: what each pair of this rank costs, [b], detached; None where the loss cannot be told by pair. With it, runs on
+            several sources log the loss of each.
+        weights: how much each pair counts where the loss is a weighted mean of `examples`, [b]; None where all count alike.
     """
 
     loss: Tensor
     logs: Mapping[str, Tensor] = field(default_factory=dict)
+    examples: Tensor | None = None
+    weights: Tensor | None = None
+
+    @staticmethod
+    def mean(losses: Tensor, logs: Mapping[str, Tensor] | None = None) -> Terms:
+        """The loss is the mean over this rank's pairs, [b]."""
+        return Terms(losses.mean(), logs if logs is not None else {}, losses.detach())
 
 
 class Step:

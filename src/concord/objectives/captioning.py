@@ -47,6 +47,8 @@ class Captioning(Objective):
         logits = step.model.caption_logits(step.image("image"), step.text("caption"), tokens)
         targets = next_tokens(tokens.ids, tokens.mask)
         # Ranks hold different numbers of tokens: each divides by the mean count, so that the mean over ranks is the global mean.
-        count: Tensor = step.ranks.mean((targets != IGNORED).sum().float()).clamp(min=1)
-        loss = next_token_cross_entropy(logits, targets) / count
-        return Terms(loss, logs={"accuracy": correct_tokens(logits.detach(), targets) / count})
+        lengths = (targets != IGNORED).sum(dim=1)
+        count: Tensor = step.ranks.mean(lengths.sum().float()).clamp(min=1)
+        sums = next_token_cross_entropy(logits, targets)
+        logs = {"accuracy": correct_tokens(logits.detach(), targets) / count}
+        return Terms(sums.sum() / count, logs, examples=sums.detach() / lengths.clamp(min=1), weights=lengths)

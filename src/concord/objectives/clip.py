@@ -91,8 +91,8 @@ def match_pairs(
     targets = ranks.offset(len(images)) + torch.arange(len(images), device=images.vectors.device)
     image_rows = logits(similarity, similarity.image_to_text(images, gather(ranks, texts)))
     text_rows = logits(similarity, similarity.text_to_image(texts, gather(ranks, images)))
-    image_loss, text_loss = (info_nce(rows, targets, label_smoothing) for rows in (image_rows, text_rows))
-    return _terms(weighted(image_loss, text_loss, image_to_text_weight), accuracy(image_rows, targets), accuracy(text_rows, targets))
+    image_losses, text_losses = (info_nce(rows, targets, label_smoothing) for rows in (image_rows, text_rows))
+    return _terms(weighted(image_losses, text_losses, image_to_text_weight), accuracy(image_rows, targets), accuracy(text_rows, targets))
 
 
 def _match_pairs_tiled(
@@ -107,8 +107,8 @@ def _match_pairs_tiled(
     return _terms(weighted(image_to_text, text_to_image, image_to_text_weight), image_accuracy, text_accuracy)
 
 
-def _terms(loss: Tensor, image_to_text: Tensor, text_to_image: Tensor) -> Terms:
-    return Terms(loss, logs={"image_to_text_accuracy": image_to_text, "text_to_image_accuracy": text_to_image})
+def _terms(losses: Tensor, image_to_text: Tensor, text_to_image: Tensor) -> Terms:
+    return Terms.mean(losses, logs={"image_to_text_accuracy": image_to_text, "text_to_image_accuracy": text_to_image})
 
 
 def logits(similarity: Similarity, values: Tensor) -> Tensor:

@@ -50,4 +50,4 @@ class Entailment(Objective):
         assert isinstance(similarity, Lorentz)
         texts, images = step.text_embeddings("caption").vectors, step.image_embeddings("image").vectors
         outside = entailment(texts, images, similarity.curvature, self.min_radius)
-        return Terms(outside.mean(), logs={"inside": (outside.detach() == 0).float().mean(), "curvature": similarity.curvature.detach()})
+        return Terms.mean(outside, logs={"inside": (outside.detach() == 0).float().mean(), "curvature": similarity.curvature.detach()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from torch import nn
 
@@ -62,7 +63,7 @@ class FILIP(Objective):
         images = self._lift(self.similarity.lift_image, self.image_projection, step.image("image"))
         texts = self._lift(self.similarity.lift_text, self.text_projection, step.text("caption"))
         terms = match_pairs(self.similarity, images, texts, step.ranks)
-        return Terms(terms.loss, logs={**terms.logs, "logit_scale": self.similarity.scale.detach()})
+        return replace(terms, logs={**terms.logs, "logit_scale": self.similarity.scale.detach()})
 
     @staticmethod
     def _lift(lift: Callable[..., Embeddings], projection: nn.Linear, features: Features) -> Embeddings:

@@ -90,9 +90,9 @@ class MAE(Objective):
         mask = random_patch_mask(self._noise(target), visible_count(target.shape[1], self.mask_ratio))
         visible: Features = step.model.image(images, keep=mask.keep)
         prediction = self.decoder(visible.tokens, mask.inverse, step.model.image.grid_size(*images.shape[-2:]))
-        loss = masked_pixel_loss(prediction, target, mask.removed)
-        scale = masked_mean(target.square().mean(dim=-1), mask.removed)
-        return Terms(loss, logs={"relative_error": loss.detach() / scale.clamp(min=1e-12)})
+        losses = masked_pixel_loss(prediction, target, mask.removed)
+        scale = masked_mean(target.square().mean(dim=-1), mask.removed).mean()
+        return Terms.mean(losses, logs={"relative_error": losses.detach().mean() / scale.clamp(min=1e-12)})
 
     def _target(self, images: Tensor, patch_size: int) -> Tensor:
         """[B, P, p * p * C], in the units of the tower's input or, where chosen, normalised by patch."""

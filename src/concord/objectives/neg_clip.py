@@ -46,13 +46,13 @@ class NegCLIP(Objective):
         valid = torch.cat([torch.ones(len(step) * ranks.world, dtype=torch.bool, device=targets.device), _gathered_valid(step)])
         image_rows = logits(similarity, similarity.image_to_text(images, candidates))
         text_rows = logits(similarity, similarity.text_to_image(texts, gather(ranks, images)))
-        loss = weighted(info_nce(image_rows, targets, valid=valid), info_nce(text_rows, targets), 0.5)
+        losses = weighted(info_nce(image_rows, targets, valid=valid), info_nce(text_rows, targets), 0.5)
         logs = {
             "image_to_text_accuracy": accuracy(image_rows.masked_fill(~valid, float("-inf")), targets),
             "text_to_image_accuracy": accuracy(text_rows, targets),
             "negative_accuracy": _negative_accuracy(image_rows.detach(), targets, valid),
         }
-        return Terms(loss, logs)
+        return Terms.mean(losses, logs)
 
 
 def _gathered_valid(step: Step) -> Tensor:

@@ -135,13 +135,14 @@ class SelfDistillation(Objective):
             teacher_logits = self.teacher_head(self.teacher_tower(step.pixels("image")).pooled)  # [B, K]
         teacher = teacher_probabilities(teacher_logits, self.centre, self.teacher_temperature)
         student_logits = self.head(step.image("local").pooled).unflatten(0, (len(step), self.local_crops))  # [B, V, K]
-        loss = distillation_cross_entropy(student_logits, teacher, self.student_temperature)
+        losses = distillation_cross_entropy(student_logits, teacher, self.student_temperature)
         if self.training:
             self._remember(teacher_logits, step.ranks)
         certainty = entropy(teacher)
         # The entropy of the mean falls to that of single images when the teacher says the same of all.
         spread = entropy(teacher.mean(dim=0, keepdim=True))
-        return Terms(loss, logs={"kl": loss.detach() - certainty, "teacher_entropy": certainty, "mean_teacher_entropy": spread})
+        kl = losses.detach().mean() - certainty
+        return Terms.mean(losses, logs={"kl": kl, "teacher_entropy": certainty, "mean_teacher_entropy": spread})
 
     def _remember(self, teacher_logits: Tensor, ranks: Ranks) -> None:
         self.logit_sum += ranks.mean(teacher_logits.mean(dim=0))

@@ -56,15 +56,15 @@ class PairwiseSigmoid(Objective):
         similarity = step.model.similarity
         images = step.image_embeddings("image")
         texts = pad_to_longest(step.ranks, step.text_embeddings("caption"))
-        total = self._block(similarity, images, texts, offset=0)
+        losses = self._block(similarity, images, texts, offset=0)
         for _ in range(step.ranks.world - 1):
             texts = shift(step.ranks, texts)
-            total = total + self._block(similarity, images, texts, offset=None)
+            losses = losses + self._block(similarity, images, texts, offset=None)
         assert similarity.logit_bias is not None
-        return Terms(total / len(images), logs={"logit_bias": similarity.logit_bias.detach()})
+        return Terms.mean(losses, logs={"logit_bias": similarity.logit_bias.detach()})
 
     def _block(self, similarity: Similarity, images: Embeddings, texts: Embeddings, offset: int | None) -> Tensor:
-        """The sum over the cells of one block [b, b]."""
+        """The sum over the cells of each image of one block [b, b]."""
         if self.tile is not None:
             bias = similarity.logit_bias
             assert bias is not None

@@ -103,8 +103,8 @@ class SimCLR(Objective):
         a = self._project(step, "augmented_a")
         b = self._project(step, "augmented_b")
         all_a, all_b = step.ranks.gather(torch.stack([a, b], dim=1)).unbind(dim=1)
-        loss, accuracy = nt_xent(a, b, all_a, all_b, self.temperature, step.ranks.offset(len(a)))
-        return Terms(loss, logs={"accuracy": accuracy})
+        losses, accuracy = nt_xent(a, b, all_a, all_b, self.temperature, step.ranks.offset(len(a)))
+        return Terms.mean(losses, logs={"accuracy": accuracy})
 
     def _project(self, step: Step, view: str) -> Tensor:
         """The view's unit vectors, [b, out_width]. Each view has batch statistics of its own."""

@@ -11,8 +11,8 @@ import torch
 
 from concord.benchmarks import Bench
 from concord.config import build, check, is_node
-from concord.data import WebDataModule
-from concord.errors import ConfigError, IncompatibleError
+from concord.data import Views, WebDataModule
+from concord.errors import ConfigError, DataError, IncompatibleError
 from concord.images import Preprocess
 from concord.methods import Pretrainer
 from concord.models import DualEncoder
@@ -21,7 +21,7 @@ from concord.objectives import Objective
 from concord.tokenizers import Tokenizer
 
 METHOD_INJECTED = ("model", "optimizer", "schedule")
-CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",)}
+CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",), "data": ("means", "counts"), "record": ("details",)}
 TOKENIZER_CAPTIONS = 20_000
 """Examples whose captions a vocabulary is learned from; more hardly change it."""
 
@@ -47,15 +47,64 @@ def assemble(cfg: Mapping[str, Any], tokenizer: Tokenizer | None) -> Parts:
     bench: Bench = build(cfg["benchmark"], "benchmark")
     data: WebDataModule = build(cfg["data"], "data")
     if tokenizer is None:
-        tokenizer = build(cfg["tokenizer"], "tokenizer")
-        if tokenizer.needs_training:
-            tokenizer.train(data.captions(TOKENIZER_CAPTIONS))  # type: ignore[union-attr]
+        tokenizer = build_tokenizer(cfg, data)
     spec = model_spec(cfg, tokenizer)
     method = build_method(cfg, build_model(spec))
     preprocess: Preprocess = build(cfg["preprocess"], "preprocess", image_size=method.model.image.image_size)
     method.description = describe(spec, tokenizer, preprocess)
     data.setup_views(method.image_views, method.text_views, tokenizer, preprocess, method.model.image.patch_size)
     return Parts(method, data, tokenizer, preprocess, bench)
+
+
+def assemble_views(cfg: Mapping[str, Any]) -> tuple[WebDataModule, Views]:
+    """The data and what training makes of a pair of them, without the memory and the weights of a model.
+
+    Args:
+        cfg: the configuration, already checked.
+    """
+    data, needs = _outline_data(cfg)
+    return data, data.make_views(*needs)
+
+
+def assemble_data(cfg: Mapping[str, Any]) -> WebDataModule:
+    """The data, ready to be read as training reads them, without the memory and the weights of a model.
+
+    Args:
+        cfg: the configuration, already checked.
+    """
+    data, needs = _outline_data(cfg)
+    data.setup_views(*needs)
+    return data
+
+
+def _outline_data(cfg: Mapping[str, Any]) -> tuple[WebDataModule, tuple[Any, ...]]:
+    """The data, and what its views follow from."""
+    data: WebDataModule = build(cfg["data"], "data")
+    tokenizer = build_tokenizer(cfg, data)
+    method = outline_method(cfg, tokenizer)
+    preprocess: Preprocess = build(cfg["preprocess"], "preprocess", image_size=method.model.image.image_size)
+    return data, (method.image_views, method.text_views, tokenizer, preprocess, method.model.image.patch_size)
+
+
+def build_tokenizer(cfg: Mapping[str, Any], data: WebDataModule) -> Tokenizer:
+    """The configured tokenizer; where its vocabulary is learned, from the captions of the data.
+
+    Raises:
+        DataError: when they have no captions to learn from.
+    """
+    tokenizer: Tokenizer = build(cfg["tokenizer"], "tokenizer")
+    if tokenizer.needs_training:
+        try:
+            tokenizer.train(data.captions(TOKENIZER_CAPTIONS))  # type: ignore[attr-defined]
+        except ValueError as error:
+            raise DataError(f"{data.source.name}: {error}") from None
+    return tokenizer
+
+
+def outline_method(cfg: Mapping[str, Any], tokenizer: Tokenizer) -> Pretrainer:
+    """The method on a model that has shapes and no numbers: it takes no memory and a moment whatever the size."""
+    with torch.device("meta"):
+        return build_method(cfg, build_model(without_fetching(model_spec(cfg, tokenizer))))
 
 
 def check_config(cfg: Mapping[str, Any]) -> None:
@@ -77,8 +126,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
                 raise ConfigError(f"{group}.{name}: expected a mapping with _target_, got {node!r}; ~{group}.{name} removes it")
             check(node, f"{group}.{name}", CALLBACK_INJECTED.get(name, ()))
     tokenizer: Tokenizer = build(cfg["tokenizer"], "tokenizer")
-    with torch.device("meta"):
-        method = build_method(cfg, build_model(without_fetching(model_spec(cfg, tokenizer))))
+    method = outline_method(cfg, tokenizer)
     _check_text(cfg, tokenizer, method.model)
     _check_batch(cfg, method)
 

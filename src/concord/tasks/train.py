@@ -12,7 +12,7 @@ from rich.console import Console
 
 from concord.benchmarks import Results
 from concord.config import build
-from concord.data.loader import BadSamples
+from concord.data import BadSamples, PartPlan
 from concord.errors import CheckpointError
 from concord.methods import Pretrainer
 from concord.models.checkpoint import load
@@ -48,10 +48,24 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     if start is not None and last is None:
         start_from(parts.method, start, str(checkpoint))
     trainer = build_trainer(cfg, folder, parts)
-    trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
+    fit(trainer, parts, last)
     if trainer.is_global_zero:
         _show(folder, parts.data.bad)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def fit(trainer: L.Trainer, parts: Parts, last: Path | None) -> None:
+    """Train, from a checkpoint of the same run where there is one.
+
+    Raises:
+        DataError: when a process that reads data died, beside what Lightning raises.
+    """
+    try:
+        trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
+    except RuntimeError as error:
+        if (death := parts.data.explain(error)) is not None:
+            raise death from error
+        raise
 
 
 def start_from(method: Pretrainer, start: Scorer, path: str) -> None:
@@ -76,7 +90,12 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
         assert isinstance(module, Pretrainer)
         return measure(parts.bench, module.model, parts.preprocess, parts.tokenizer)
 
-    injected: dict[str, dict[str, Any]] = {"benchmark": {"measure": measured}, "summary": {"lines": summary_lines(parts)}}
+    injected: dict[str, dict[str, Any]] = {
+        "benchmark": {"measure": measured},
+        "summary": {"lines": summary_lines(parts, _batches(cfg))},
+        "data": {"means": lambda: parts.data.report().values(), "counts": lambda: {"bad": parts.data.bad.causes.total()}},
+        "record": {"details": lambda: {"examples_read": parts.data.bad.read, "bad_examples": dict(parts.data.bad.causes)}},
+    }
     wanted = {name: node for name, node in cfg["callbacks"].items() if name != "benchmark" or parts.bench.tasks}
     callbacks = [build(node, f"callbacks.{name}", **injected.get(name, {})) for name, node in wanted.items()]
     loggers = [build(node, f"logger.{name}") for name, node in cfg["logger"].items()]
@@ -86,16 +105,28 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
     return trainer
 
 
-def summary_lines(parts: Parts) -> dict[str, str]:
-    """What the start summary says of the data."""
+def summary_lines(parts: Parts, batches: int) -> dict[str, str]:
+    """What the start summary says of the data, for a run of so many global batches."""
     plan = parts.data.plan()
     views = ", ".join(f"{view.name} ({view.recipe}) {'x'.join(map(str, view.shape))}" for view in plan.views)
+    sources = "; ".join(_part_line(part, batches * plan.batch_size) for part in plan.parts)
+    epoch = f"{plan.batches_per_epoch:,.1f} batches per epoch, " if not sources else ""  # each source of a mixture has its own
     return {
         "data": f"{plan.source}, {plan.examples:,} examples" + (f" in {plan.path}" if plan.path is not None else ""),
-        "batch": f"{plan.batch_size:,} pairs, {plan.batches_per_epoch:,} batches per epoch, {plan.bytes / 2**20:.1f} MiB",
+        **({"sources": sources} if sources else {}),
+        "batch": f"{plan.batch_size:,} pairs, {epoch}{plan.bytes / 2**20:.1f} MiB",
         "views": views,
         "vocabulary": f"{parts.tokenizer.vocab_size:,} tokens, captions of at most {parts.tokenizer.context_length}",
     }
+
+
+def _part_line(part: PartPlan, pairs: int) -> str:
+    return f"{part.name} {part.examples:,} examples, {part.share:.1%} of the pairs, {part.epochs(pairs):.3g} epochs"
+
+
+def _batches(cfg: Mapping[str, Any]) -> int:
+    """Global batches of the whole run."""
+    return int(cfg["trainer"]["max_steps"]) * int(cfg["trainer"].get("accumulate", 1))
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

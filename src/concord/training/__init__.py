@@ -3,12 +3,14 @@
 from concord.training.callbacks import (
     BenchmarkCallback,
     Checkpoints,
+    DataReport,
     GradientNorm,
     LearningRate,
     Progress,
     RunRecord,
     StartSummary,
     StopOnNonFinite,
+    StopTogether,
     Throughput,
 )
 from concord.training.callbacks.base import is_logging_step
@@ -27,6 +29,7 @@ __all__ = [
     "Checkpoints",
     "Constant",
     "Cosine",
+    "DataReport",
     "GradientNorm",
     "LearningRate",
     "Linear",
@@ -38,6 +41,7 @@ __all__ = [
     "Schedule",
     "StartSummary",
     "StopOnNonFinite",
+    "StopTogether",
     "TensorBoardLogger",
     "Throughput",
     "TimmOptimizer",

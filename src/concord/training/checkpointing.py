@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from concord.errors import CheckpointError
-from concord.training.files import write_atomically
+from concord.files import write_atomically
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

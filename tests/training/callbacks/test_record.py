@@ -17,8 +17,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
-    _, module = tiny_run(tmp_path, max_steps=6, callbacks=[Throughput(), RunRecord()])
+    _, module = tiny_run(tmp_path, max_steps=6, callbacks=[Throughput(), RunRecord(lambda: {"bad_examples": {"no image": 2}})])
     run = read(tmp_path / "run.json")
+    assert run["bad_examples"] == {"no image": 2}
     assert (run["status"], run["steps"], run["max_steps"], run["resumed_after_step"]) == ("finished", 6, 6, None)
     assert (run["parameters"], run["trained_parameters"], run["device"], run["processes"]) == (97, 97, "cpu", 1)
     assert run["samples_per_second"] > 0

@@ -2,21 +2,25 @@
 
 from concord.training.callbacks.benchmark import BenchmarkCallback
 from concord.training.callbacks.checkpoints import Checkpoints
+from concord.training.callbacks.data import DataReport
 from concord.training.callbacks.monitors import GradientNorm, LearningRate
 from concord.training.callbacks.nonfinite import StopOnNonFinite
 from concord.training.callbacks.progress import Progress
 from concord.training.callbacks.record import RunRecord
 from concord.training.callbacks.summary import StartSummary
 from concord.training.callbacks.throughput import Throughput
+from concord.training.callbacks.together import StopTogether
 
 __all__ = [
     "BenchmarkCallback",
     "Checkpoints",
+    "DataReport",
     "GradientNorm",
     "LearningRate",
     "Progress",
     "RunRecord",
     "StartSummary",
     "StopOnNonFinite",
+    "StopTogether",
     "Throughput",
 ]

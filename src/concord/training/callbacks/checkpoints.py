@@ -13,8 +13,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from concord.distributed import Ranks
+from concord.files import link_atomically, remove_leftovers
 from concord.training.callbacks.base import StepCallback, is_logging_step
-from concord.training.files import link_atomically, remove_leftovers
 
 
 class Checkpoints(StepCallback, Checkpoint):

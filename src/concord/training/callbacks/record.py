@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from concord.training.files import write_json
+from concord.files import write_json
 from concord.training.provenance import command, git_commit, versions
 
 
@@ -20,10 +21,14 @@ class RunRecord(L.Callback):
 
     The status is "running", then "finished", "interrupted" or "failed" with the error's one line. A run that is killed stays
     "running". The wall time adds up over resumptions.
+
+    Args:
+        details: what else to write at the end, such as the bad examples of the data by cause; plain JSON values by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, details: Callable[[], Mapping[str, Any]] = dict) -> None:
         super().__init__()
+        self.details = details
         self._record: dict[str, Any] = {}
         self._started = 0.0
         self._seconds_before = 0.0
@@ -69,7 +74,8 @@ class RunRecord(L.Callback):
         folder = Path(trainer.default_root_dir)
         metrics = final_values(trainer)
         ended = {"status": status, "ended": _now(), "steps": trainer.global_step, "wall_seconds": round(self._wall_seconds(), 3)}
-        write_json(folder / "run.json", {**self._record, **ended, "samples_per_second": metrics.get("samples_per_second"), **more})
+        ended |= {"samples_per_second": metrics.get("samples_per_second"), **self.details(), **more}
+        write_json(folder / "run.json", {**self._record, **ended})
         if metrics or not (folder / "metrics.json").is_file():  # a finished run that is resumed once more has nothing new to say
             write_json(folder / "metrics.json", metrics)
 

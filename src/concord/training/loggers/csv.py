@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from concord.training.files import write_atomically
+from concord.files import write_atomically
 from concord.training.loggers.base import RunLogger
 
 

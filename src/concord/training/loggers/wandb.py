@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
-from concord.training.files import write_atomically
+from concord.files import write_atomically
 from concord.training.loggers.base import RunLogger
 from concord.training.provenance import git_commit, versions
 
