@@ -10,7 +10,7 @@ from PIL import Image
 
 from concord.data.views.augment import draw_box
 from concord.images import Box, Decoded, Encoded, Interpolation, decode, most_shrink, on_grid, resample, to_tensor
-from concord.images.resampling import MARGIN
+from concord.images.resampling import MARGINS
 from tests.images.pictures import encoded, photographs, picture, psnr, smooth
 
 PHOTOGRAPHS = photographs()
@@ -82,9 +82,9 @@ def test_boxes_on_the_grid(width: int, height: int, size: int, seed: int) -> Non
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
     assert max(abs(side - before) for side, before in zip(moved, box, strict=True)) < shrink
-    assert shrink == 1 or min(right - left, bottom - top) >= (MARGIN * size - 1) * shrink
+    assert shrink == 1 or min(right - left, bottom - top) >= (min(MARGINS.values()) * size - 1) * shrink
     assert moved == box or shrink > 1
 
 
-def test_shrinking_keeps_half_as_many_pixels_again_as_asked_for() -> None:
-    assert [most_shrink((0, 0, side, 4000), 100) for side in (50, 299, 300, 599, 600, 1199, 1200, 9000)] == [1, 1, 2, 2, 4, 4, 8, 8]
+def test_shrinking_keeps_more_pixels_than_asked_for() -> None:
+    assert [most_shrink((0, 0, side, 4000), 100) for side in (50, 249, 250, 519, 520, 1079, 1080, 9000)] == [1, 1, 2, 2, 4, 4, 8, 8]

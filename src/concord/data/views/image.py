@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from random import Random
 
-import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from concord.data.source import BadSample
 from concord.data.stages import stage
@@ -75,5 +75,5 @@ class ImageViews:
 
 
 def _stack(rows: Sequence[Sequence[Tensor]]) -> Tensor:
-    stacked = torch.stack([draw for draws in rows for draw in draws])
+    stacked: Tensor = default_collate([draw for draws in rows for draw in draws])  # in a worker, straight into shared memory
     return stacked if len(rows[0]) == 1 else stacked.view(len(rows), len(rows[0]), *stacked.shape[1:])
