@@ -54,6 +54,7 @@ class Batches(Dataset[Delivery]):
     def __getitem__(self, start: int) -> Delivery:
         tokenizer = self.views.texts.tokenizer
         self._read_bytes, seen, truncated = 0, tokenizer.seen, tokenizer.truncated
+        take_seconds()  # of whatever else this process did with views
         with stage("collate"):
             delivery = self._deliver(start)
         worker = get_worker_info()
