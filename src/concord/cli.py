@@ -44,7 +44,7 @@ def main(conf_folder: Path) -> int:
     job = _Job(mistakes)
     resumed: _Resumed | None = None
     try:
-        sys.argv[1:] = [_with_quoted_range(argument) for argument in sys.argv[1:]]
+        sys.argv[1:] = [with_quoted_range(argument) for argument in sys.argv[1:]]
         resumed = _Resumed.of(sys.argv[1:])
         if resumed is not None:
             sys.argv[1:] = resumed.arguments
@@ -111,7 +111,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
-def _with_quoted_range(argument: str) -> str:
+def with_quoted_range(argument: str) -> str:
     """`data.path=a-{000..331}.tar` as Hydra's grammar wants it: with quotes, which the shell took away."""
     key, equals, value = argument.partition("=")
     if not equals or value[:1] in "'\"[{" or not RANGE.search(value):

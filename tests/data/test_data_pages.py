@@ -1,4 +1,4 @@
-"""Every command in `docs/data_sets.md` composes and fits, with the files that the page tells to write."""
+"""Every command in `docs/data_sets.md` and `docs/data.md` composes and fits, with the files that the pages tell to write."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from concord.cli import with_quoted_range
 from concord.tasks.assemble import check_config
 from tests.composing import compose_config
 from tests.conftest import ROOT
 
-PAGE = (ROOT / "docs/data_sets.md").read_text()
+PAGE = "\n".join((ROOT / "docs" / name).read_text() for name in ("data_sets.md", "data.md"))
 FILES = re.findall(r"```yaml\n# file: (\S+)\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [
     line
@@ -32,11 +33,12 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "conf"
 
 
-def test_the_page_has_files_and_commands() -> None:
+def test_the_pages_have_files_and_commands() -> None:
     assert len(FILES) == 3
     assert len(COMMANDS) >= 10
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_compose(command: str, conf: Path) -> None:
-    check_config(compose_config(*shlex.split(command)[2:], conf_folder=conf))
+    overrides = [with_quoted_range(argument) for argument in shlex.split(command, comments=True)[2:]]
+    check_config(compose_config(*overrides, conf_folder=conf))
