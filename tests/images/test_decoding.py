@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from concord.errors import DataError
-from concord.images import Decoded, Encoded, decode
+from concord.images import Decoded, Encoded, decode, reuse_memory
 from concord.images.decoding import TURNS
 from tests.images.pictures import encoded, picture, png_header, smooth
 
@@ -243,3 +243,16 @@ def test_damaged_files_decode_or_raise_data_error(
 def test_random_bytes_raise_data_error(content: bytes) -> None:
     with pytest.raises(DataError):
         decode(content)
+
+
+def test_memory_that_is_reused_holds_the_next_picture() -> None:
+    sizes = [(64, 48), (640, 480), (63, 47), (1024, 768)]
+    expected = [np.asarray(decode(encoded(smooth(*size)))) for size in sizes]
+    before = Image.core.get_blocks_max()
+    try:
+        reuse_memory(2)
+        assert Image.core.get_blocks_max() == 2
+        for _ in range(2):
+            assert all(np.array_equal(decode(encoded(smooth(*size))), values) for size, values in zip(sizes, expected, strict=True))
+    finally:
+        Image.core.set_blocks_max(before)

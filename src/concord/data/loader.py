@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from concord.data.stages import Board, show_on
 from concord.data.views import Views
 from concord.data.watchdog import Watchdog, explain_death
 from concord.errors import DataError
+from concord.images import reuse_memory
 from concord.types import Batch
 
 
@@ -84,7 +86,7 @@ class TrainingLoader:
             prefetch_factor=prefetch if workers else None,
             pin_memory=pin_memory and torch.cuda.is_available(),
             collate_fn=_as_it_is,
-            worker_init_fn=partial(show_on, self._board),
+            worker_init_fn=partial(_begin, self._board),
             generator=torch.Generator().manual_seed(0),  # else every iterator would draw a number from the global generator
         )
 
@@ -129,6 +131,13 @@ class TrainingLoader:
         finally:
             del deliveries  # a traceback that somebody keeps must not keep the workers
         raise death  # out here, so that it does not keep the traceback of the error that it explains
+
+
+def _begin(board: Board, worker: int) -> None:
+    """What a reading process does first."""
+    show_on(board, worker)
+    reuse_memory()
+    gc.freeze()  # what was there before the fork is never garbage: not looked through again and again, and its pages stay shared
 
 
 def _as_it_is(delivery: Any) -> Any:
