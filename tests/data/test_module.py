@@ -200,6 +200,11 @@ def test_the_plan_is_what_a_batch_looks_like(make: Any) -> None:
     assert plan.bytes == sum(view.bytes for view in plan.views)
 
 
+def test_the_plan_does_not_show_the_secrets_of_a_url(make: Any) -> None:
+    assert make(path="https://user:word@host/a.tar?token=1").plan().path == "https://host/a.tar"
+    assert make().plan().path is None
+
+
 def test_refusals(make: Any, recipes: dict[str, Augmentation]) -> None:
     with pytest.raises(ConfigError, match="batch_size 4 is larger than the data, which hold 3 examples"):
         make(size=3)

@@ -18,6 +18,7 @@ from concord.data.order import LengthPool, Order, Permutation, Setting, Shuffle,
 from concord.data.plan import DataPlan, plan_parts, plan_views
 from concord.data.resumption import check_same_order, warn_of_other_files
 from concord.data.source import Source, fingerprint_of, read_captions
+from concord.data.storage.paths import without_secrets
 from concord.data.views import Augmentation, CaptionPolicy, Views, require_roles
 from concord.distributed import Ranks
 from concord.errors import ConfigError, DataError
@@ -150,7 +151,7 @@ class WebDataModule(L.LightningDataModule):
         examples = len(self.source)
         return DataPlan(
             source=self.source.name,
-            path=self.path,
+            path=without_secrets(self.path) if self.path is not None else None,
             examples=examples,
             batch_size=self.batch_size,
             batches_per_epoch=examples / self.batch_size,
