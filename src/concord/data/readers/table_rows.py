@@ -75,28 +75,12 @@ class TableFile:
         return digest(self.stem, *self.storage.state(self.path))
 
 
-class SeparatedRows:
-    """The rows of a CSV or TSV file with a header line.
+class _FileRows:
+    """What the rows of one file share, however it is written."""
 
-    Cells may be quoted with ", then they may hold the separator and line breaks. Bytes that are not UTF-8 become surrogates, and
-    the rows that hold them bad examples.
-
-    Raises:
-        DataError: for a file that cannot be parsed, and one without rows.
-    """
-
-    def __init__(self, file: TableFile, separator: str) -> None:
+    def __init__(self, file: TableFile) -> None:
         self.file = file
         self.place = file.place
-        self._table = _parse_separated(file, separator)
-        if not len(self._table):
-            raise DataError(f"{self.place}: no rows in it")
-        names = self._table.column_names
-        self.columns = self.values = [name for name in names if names.count(name) == 1]
-        self.block_sizes = [len(self._table)]
-
-    def __len__(self) -> int:
-        return len(self._table)
 
     def fingerprint(self) -> str:
         return self.file.fingerprint()
@@ -107,11 +91,34 @@ class SeparatedRows:
     def label(self, index: int) -> str:
         return f"row {index}"
 
+
+class SeparatedRows(_FileRows):
+    """The rows of a CSV or TSV file with a header line.
+
+    Cells may be quoted with ", then they may hold the separator and line breaks. Bytes that are not UTF-8 become surrogates, and
+    the rows that hold them bad examples.
+
+    Raises:
+        DataError: for a file that cannot be parsed, and one without rows.
+    """
+
+    def __init__(self, file: TableFile, separator: str) -> None:
+        super().__init__(file)
+        self._table = _parse_separated(file, separator)
+        if not len(self._table):
+            raise DataError(f"{self.place}: no rows in it")
+        names = self._table.column_names
+        self.columns = self.values = [name for name in names if names.count(name) == 1]
+        self.block_sizes = [len(self._table)]
+
+    def __len__(self) -> int:
+        return len(self._table)
+
     def read(self, index: int, columns: Sequence[str]) -> dict[str, Any]:
         return {name: self._table.column(name)[index].as_py().decode("utf-8", "surrogateescape") for name in columns}
 
 
-class JsonRows:
+class JsonRows(_FileRows):
     """The objects of a JSON list, or of the lines of a JSONL file; a row is parsed when it is asked for.
 
     Raises:
@@ -119,8 +126,7 @@ class JsonRows:
     """
 
     def __init__(self, file: TableFile) -> None:
-        self.file = file
-        self.place = file.place
+        super().__init__(file)
         self._lines = file.content() if file.suffix == ".jsonl" else _as_lines(file)
         self._ends, self._starts = _line_spans(self._lines)
         if not len(self):
@@ -132,15 +138,6 @@ class JsonRows:
 
     def __len__(self) -> int:
         return len(self._starts)
-
-    def fingerprint(self) -> str:
-        return self.file.fingerprint()
-
-    def location(self, index: int) -> str:
-        return f"{self.place} ({self.label(index)})"
-
-    def label(self, index: int) -> str:
-        return f"row {index}"
 
     def read(self, index: int, columns: Sequence[str]) -> dict[str, Any]:
         row = parse_json(self.label(index), self._lines[self._starts[index] : self._ends[index]])
