@@ -6,12 +6,18 @@ does, equals the loss and gradient of one process that holds the global batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from concord.errors import ConcordError
+
+J = TypeVar("J")
+R = TypeVar("R")
 
 
 class _Gather(torch.autograd.Function):
@@ -115,6 +121,29 @@ class Ranks:
         values: list[Any] = [None] * self.world
         dist.all_gather_object(values, value)
         return values
+
+    def spread(self, jobs: Sequence[J], work: Callable[[J], R]) -> list[R]:
+        """Do independent jobs on all ranks, each rank every W-th one; the answers to all of them, in order, on every rank.
+
+        What a job is must not depend on the number of ranks; then the answers do not either, to the bit. An error on one rank
+        ends all of them. The answers are pickled: tensors in them belong on the CPU.
+        """
+        own: list[R] = []
+        error: Exception | None = None
+        try:
+            own = [work(job) for job in jobs[self.rank :: self.world]]
+        except Exception as caught:
+            if self.world == 1:
+                raise
+            error = caught
+        word = None if error is None else error if isinstance(error, ConcordError) else RuntimeError(f"{type(error).__name__}: {error}")
+        answers = self.gather_objects((own, word))
+        if error is not None:
+            raise error
+        for _, failure in answers:
+            if failure is not None:
+                raise failure
+        return [answers[place % self.world][0][place // self.world] for place in range(len(jobs))]
 
     def _reduce(self, value: Tensor, operation: Any) -> Tensor:
         total = value.detach().clone()

@@ -19,7 +19,10 @@ def make_reader(right: list[str] = RIGHT, negatives: list[dict[str, list[str]]] 
 
 def measure(scorer: FakeScorer, reader: FakeReader | None = None, likelihood: FakeScorer | None = None) -> dict[str, Record]:
     bench = Bench({"compositional": Compositional(make_reader() if reader is None else reader)})
-    return {record.name.removeprefix("compositional/fake/"): record for record in bench.run(scorer, likelihood).records}
+    return {
+        record.name.removeprefix("compositional/fake/"): record
+        for record in bench.run(scorer, {} if likelihood is None else {"likelihood": likelihood}).records
+    }
 
 
 def test_known_models() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.protocol import Scorer
 from concord.benchmarks.records import Results, merge
 from concord.benchmarks.task import Task
+from concord.distributed import Ranks
 
 
 class Bench:
@@ -35,15 +38,17 @@ class Bench:
         self.gallery = gallery
 
     @torch.no_grad()
-    def run(self, scorer: Scorer, likelihood: Scorer | None = None) -> Results:
-        """Measure a model with every task.
+    def run(self, scorer: Scorer, others: Mapping[str, Scorer] | None = None, ranks: Ranks | None = None) -> Results:
+        """Measure a model with every task, and beside it a collapsed one with the same code.
 
         Args:
             scorer: the model.
-            likelihood: the same model scored by its caption likelihood, where it can; adds records of its own.
+            others: the same model scored in other ways, by name, such as its caption likelihood; they add records of their own.
+            ranks: the processes that share the work and all call this; every one gets the whole results.
         """
-        evaluation = Evaluation(scorer, likelihood, self.seed, self.bootstrap, self.gallery)
-        return merge([task.run(evaluation) for task in self.tasks.values()])
+        evaluation = Evaluation(scorer, others, self.seed, self.bootstrap, self.gallery, ranks)
+        baseline = evaluation.collapsed()
+        return merge([task.run(evaluation).with_baseline(task.run(baseline)) for task in self.tasks.values()])
 
 
 def _refuse_same_names(tasks: dict[str, Task]) -> None:

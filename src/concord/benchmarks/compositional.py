@@ -7,15 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from concord.benchmarks.evaluation import Evaluation, Examples, log
-from concord.benchmarks.protocol import Scorer
+from concord.benchmarks.protocol import Reader, Scorer
 from concord.benchmarks.ranking import label_ranks
-from concord.benchmarks.records import Record, Results
-from concord.benchmarks.statistics import Floats, bootstrap, mean_of, share_interval
-from concord.benchmarks.task import Task
+from concord.benchmarks.records import Results, merge
+from concord.benchmarks.task import Asked, Task
 from concord.benchmarks.texts import Vocabulary, normalized
 from concord.errors import DataError
 from concord.types import Pair, Paper
@@ -50,6 +48,7 @@ class Compositional(Task):
     """
 
     kind = "compositional"
+    reader: Reader
     paper: ClassVar[Paper] = Paper(
         "SugarCrepe: Fixing Hackable Benchmarks for Vision-Language Compositionality",
         "Hsieh et al.",
@@ -58,23 +57,22 @@ class Compositional(Task):
     )
 
     def run(self, evaluation: Evaluation) -> Results:
-        records = self._measure(evaluation, evaluation.scorer, "")
-        if evaluation.likelihood is not None:
-            records += self._measure(evaluation, evaluation.likelihood, "likelihood/")
-        return Results(records)
+        found = [self._measure(evaluation, evaluation.scorer, "")]
+        found += [self._measure(evaluation, scorer, f"{name}/") for name, scorer in evaluation.others.items()]
+        return merge(found)
 
-    def _measure(self, evaluation: Evaluation, scorer: Scorer, prefix: str) -> list[Record]:
+    def _measure(self, evaluation: Evaluation, scorer: Scorer, prefix: str) -> Results:
         examples = evaluation.examples(self.reader, self.limit, scorer)
         items = self._items(examples)
         correct = np.array(_answers(scorer, examples, items), dtype=np.float64)
         units = self.units(examples.pairs)
-        records = []
+        asked = Asked([examples.pairs[item.row].key for item in items], units[[item.row for item in items]], examples.checksum)
+        found = []
         for kind in dict.fromkeys(item.kind for item in items):
             places = [place for place, item in enumerate(items) if item.kind == kind]
-            chosen = [items[place] for place in places]
-            chance = float(np.mean([1 / (1 + len(item.wrong)) for item in chosen]))
-            records.append(self._record(evaluation, prefix + kind, correct[places], chance, units[[item.row for item in chosen]]))
-        return records
+            chance = float(np.mean([1 / (1 + len(items[place].wrong)) for place in places]))
+            found.append(self.share(evaluation, "accuracy", correct[places], chance, asked.take(places), prefix + kind))
+        return merge(found)
 
     def _items(self, examples: Examples) -> list[Item]:
         found = [item for row, pair in enumerate(examples.pairs) for item in _items_of(row, pair)]
@@ -85,14 +83,6 @@ class Compositional(Task):
             dropped = len(found) - len(items)
             log.warning("%s: %d wrong captions are, word for word, the right one, and are left out", self.reader.name, dropped)
         return items
-
-    def _record(self, evaluation: Evaluation, subset: str, correct: Floats, chance: float, units: NDArray[np.int64]) -> Record:
-        value, n = float(correct.mean()), len(correct)
-        images, numbered = np.unique(units, return_inverse=True)
-        rng = evaluation.generator(self.kind, self.reader.name, subset)
-        samples = bootstrap(mean_of(correct), n, evaluation.bootstrap, rng, numbered)
-        low, high = share_interval(value, samples[:, 0], len(images))
-        return Record(self.kind, self.reader.name, "accuracy", value, chance, low, high, n, subset, evaluation.seed)
 
 
 def _items_of(row: int, pair: Pair) -> list[Item]:

@@ -11,14 +11,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.protocol import Reader
 from concord.benchmarks.records import Record, Results
 from concord.benchmarks.statistics import Interval, bootstrap, mean_of, percentile_interval
-from concord.benchmarks.task import Task
+from concord.benchmarks.task import Asked, Task
 from concord.errors import DataError
 from concord.types import Paper
 
@@ -67,6 +66,7 @@ class Diagnostics(Task):
     """
 
     kind = "diagnostics"
+    reader: Reader
     paper: ClassVar[Paper] = Paper(
         "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
         "Wang and Isola",
@@ -82,22 +82,25 @@ class Diagnostics(Task):
         rows = [row for row, pair in enumerate(examples.pairs) if pair.captions]
         if len(rows) < 2:
             raise DataError(f"{self.reader.name}: diagnostics need at least 2 examples with a caption, got {len(rows)}")
-        texts = evaluation.scorer.embed_texts([examples.pairs[row].captions[0] for row in rows])
-        units = self.units([examples.pairs[row] for row in rows])
-        return Results(self._records(evaluation, _unit(examples.images.vectors[rows]), _unit(texts.vectors), units))
+        texts = evaluation.texts([examples.pairs[row].captions[0] for row in rows])
+        pairs = [examples.pairs[row] for row in rows]
+        asked = Asked([pair.key for pair in pairs], self.units(pairs), examples.checksum)
+        return Results(self._records(evaluation, _unit(examples.images.vectors[rows]), _unit(texts.vectors), asked))
 
-    def _records(self, evaluation: Evaluation, images: Tensor, texts: Tensor, units: NDArray[np.int64]) -> list[Record]:
-        n = len(images)
+    def _records(self, evaluation: Evaluation, images: Tensor, texts: Tensor, asked: Asked) -> list[Record]:
         pairs = torch.stack([alignment(images, texts), (images * texts).sum(dim=1)], dim=1).double().numpy()  # [N, 2]
-        samples = bootstrap(mean_of(pairs), n, evaluation.bootstrap, evaluation.generator(self.kind, self.reader.name), units)
         finite = bool(np.isfinite(pairs).all())
+        intervals: list[Interval | None] = [None, None]
+        if finite and evaluation.bootstrap:
+            rng = evaluation.generator(self.kind, self.reader.name)
+            samples = bootstrap(mean_of(pairs), len(asked), evaluation.bootstrap, rng, asked.units)
+            intervals = [percentile_interval(samples[:, column]) for column in (0, 1)]
 
         def record(subset: str, metric: str, value: float, interval: Interval | None = None) -> Record:
-            low, high = (None, None) if interval is None else interval
-            return Record(self.kind, self.reader.name, metric, value, None, low, high, n, subset, evaluation.seed)
+            return self.record(evaluation, metric, value, None, asked, interval, subset)
 
         def mean(metric: str, column: int) -> Record:
-            return record("", metric, float(pairs[:, column].mean()), percentile_interval(samples[:, column]) if finite else None)
+            return record("", metric, float(pairs[:, column].mean()), intervals[column])
 
         spread = [
             record(modality, metric, measure(vectors) if finite else math.nan)

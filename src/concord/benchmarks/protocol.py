@@ -1,12 +1,12 @@
 """What a benchmark sees of the two things it brings together: a model and a data set.
 
-Dimensions: N images, M texts, C classes.
+Dimensions: N images, M texts, C classes, D tower width, P patches, E embedding width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -22,11 +22,11 @@ class Scorer(Protocol):
     """
 
     def embed_images(self, images: Sequence[RawImage]) -> Embeddings:
-        """What the model keeps of N images."""
+        """What the model keeps of N images, on the CPU."""
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        """What the model keeps of M texts."""
+        """What the model keeps of M texts, on the CPU."""
         ...
 
     def score(self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str], query: Query = "image") -> Tensor:
@@ -38,13 +38,62 @@ class Scorer(Protocol):
         ...
 
 
-class Reader(Protocol):
-    """A data set under test, with random access."""
+@runtime_checkable
+class Calibrated(Protocol):
+    """A scorer whose scores can be turned into probabilities."""
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether each pair has a probability of its own (sigmoid, SigLIP) instead of a share among candidates (softmax, CLIP)."""
+        ...
+
+    def logits(self, scores: Tensor) -> Tensor:
+        """Scores as the training saw them: scaled, and shifted where the model has a bias."""
+        ...
+
+
+@runtime_checkable
+class Featured(Protocol):
+    """A scorer that shows what its image tower says before the projection, for probes."""
+
+    def embed_features(self, images: Sequence[RawImage]) -> Embeddings:
+        """The pooled output of the image tower, vectors [N, D], not normalised, on the CPU."""
+        ...
+
+
+@runtime_checkable
+class Dense(Protocol):
+    """A scorer that places the patches of an image in the space of its texts, for segmentation."""
+
+    def embed_patches(self, pixels: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Of pixels [N, 3, H, W] uint8, whose sides are multiples of the patch size: unit vectors [N, P, E] in row-major
+        order, on the CPU, and the rows and columns of their grid."""
+        ...
+
+    @property
+    def patch_size(self) -> int: ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A scorer that can say what it is."""
+
+    def fingerprint(self) -> str:
+        """A text that changes with the weights, the preprocessing and the tokenizer, and with nothing else."""
+        ...
+
+
+class Named(Protocol):
+    """A data set of any kind."""
 
     @property
     def name(self) -> str:
         """Stands in the names of the records."""
         ...
+
+
+class Reader(Named, Protocol):
+    """A data set of single examples, with random access."""
 
     def __len__(self) -> int: ...
 

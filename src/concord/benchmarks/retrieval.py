@@ -5,12 +5,11 @@ Dimensions: N images, Q captions, U distinct texts among them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from concord.benchmarks.evaluation import Evaluation, Examples, log
@@ -18,19 +17,9 @@ from concord.benchmarks.gallery import Candidate, GalleryItem
 from concord.benchmarks.pool import Pool
 from concord.benchmarks.protocol import Reader
 from concord.benchmarks.ranking import match_ranks
-from concord.benchmarks.records import Record, Results
-from concord.benchmarks.statistics import (
-    Floats,
-    Interval,
-    bootstrap,
-    mean_of,
-    median_of,
-    median_rank_by_chance,
-    percentile_interval,
-    recall_by_chance,
-    share_interval,
-)
-from concord.benchmarks.task import Task
+from concord.benchmarks.records import Results, merge
+from concord.benchmarks.statistics import bootstrap, median_of, median_rank_by_chance, percentile_interval, recall_by_chance
+from concord.benchmarks.task import Asked, Task
 from concord.errors import DataError
 from concord.types import Embeddings, Paper
 
@@ -55,6 +44,7 @@ class Retrieval(Task):
     """
 
     kind = "retrieval"
+    reader: Reader
     paper: ClassVar[Paper] = Paper(
         "Deep Visual-Semantic Alignments for Generating Image Descriptions",
         "Karpathy and Fei-Fei",
@@ -71,18 +61,19 @@ class Retrieval(Task):
     def run(self, evaluation: Evaluation) -> Results:
         examples = self._captioned(evaluation.examples(self.reader, self.limit))
         pool = Pool([pair.captions for pair in examples.pairs], self.captions_per_image)
-        texts = evaluation.scorer.embed_texts(pool.texts)
+        texts = evaluation.texts(pool.texts)
         score, images = evaluation.scorer.score, examples.images
         by_image = match_ranks(lambda some: score(images[some], texts), pool.pairs, pool.copies)
         one_each = torch.ones(pool.images, dtype=torch.int64)
         by_text = match_ranks(lambda some: score(images, texts[some], query="text").T, pool.pairs_by_text, one_each)
-        units, captions = self.units(examples.pairs), pool.text_of
+        captions, image_of = pool.text_of, pool.image_of.tolist()
+        images_asked = Asked([pair.key for pair in examples.pairs], self.units(examples.pairs), examples.checksum)
         directions = (
-            Queries("image_to_text", by_image, pool.matching_captions(), len(captions), units),
-            Queries("text_to_image", by_text[captions], pool.matching_images()[captions], pool.images, units[pool.image_of.numpy()]),
+            Queries("image_to_text", by_image, pool.matching_captions(), len(captions), images_asked),
+            Queries("text_to_image", by_text[captions], pool.matching_images()[captions], pool.images, images_asked.take(image_of)),
         )
-        records = [record for queries in directions for record in self._records(evaluation, queries)]
-        return Results(records, _gallery(evaluation, examples, pool, texts))
+        found = merge([self._measured(evaluation, queries) for queries in directions])
+        return replace(found, gallery=_gallery(evaluation, examples, pool, texts))
 
     def _captioned(self, examples: Examples) -> Examples:
         rows = [row for row, pair in enumerate(examples.pairs) if pair.captions]
@@ -92,31 +83,21 @@ class Retrieval(Task):
             log.warning("%s: %d images without a caption are left out", self.reader.name, len(examples) - len(rows))
         return examples.take(rows)
 
-    def _records(self, evaluation: Evaluation, queries: Queries) -> list[Record]:
-        ranks, n, matches = queries.ranks.numpy(), len(queries.ranks), queries.matches.tolist()
-        recalls = mean_of(np.stack([ranks <= k for k in CUTS], axis=1))
-        median = median_of(ranks)
-
-        def statistic(weights: Floats) -> Floats:
-            return np.concatenate([recalls(weights), median(weights)])
-
-        rng = evaluation.generator(self.kind, self.reader.name, queries.direction)
-        samples = bootstrap(statistic, n, evaluation.bootstrap, rng, queries.units)
-        *shares, middle = statistic(np.ones(n)).tolist()
-
-        def record(metric: str, value: float, chance: float, interval: Interval) -> Record:
-            low, high = interval
-            return Record(self.kind, self.reader.name, metric, value, chance, low, high, n, queries.direction, evaluation.seed)
-
-        independent = len(np.unique(queries.units))
-        chances = [recall_by_chance(queries.candidates, matches, k) for k in CUTS]
-        return [
-            *(
-                record(f"r{k}", share, chance, share_interval(share, samples[:, i], independent))
-                for i, (k, share, chance) in enumerate(zip(CUTS, shares, chances, strict=True))
-            ),
-            record("median_rank", middle, median_rank_by_chance(queries.candidates, matches), percentile_interval(samples[:, -1])),
+    def _measured(self, evaluation: Evaluation, queries: Queries) -> Results:
+        ranks, matches, asked = queries.ranks.numpy(), queries.matches.tolist(), queries.asked
+        recalls = [
+            self.share(evaluation, f"r{k}", ranks <= k, recall_by_chance(queries.candidates, matches, k), asked, queries.direction)
+            for k in CUTS
         ]
+        median = median_of(ranks)
+        value, interval = float(median(np.ones(len(ranks)))[0]), None
+        if evaluation.bootstrap:
+            rng = evaluation.generator(self.kind, self.reader.name, queries.direction, "median_rank")
+            samples = bootstrap(median, len(ranks), evaluation.bootstrap, rng, np.unique(asked.units, return_inverse=True)[1])
+            interval = percentile_interval(samples[:, 0])
+        chance = median_rank_by_chance(queries.candidates, matches)
+        middle = self.record(evaluation, "median_rank", value, chance, asked, interval, queries.direction)
+        return merge([*recalls, Results([middle])])
 
 
 @dataclass(frozen=True)
@@ -128,14 +109,14 @@ class Queries:
         ranks: by query, the place of its best match.
         matches: by query, how many candidates match.
         candidates: how many there are.
-        units: by query, the unit that it belongs to.
+        asked: the queries' names and units.
     """
 
     direction: str
     ranks: Tensor
     matches: Tensor
     candidates: int
-    units: NDArray[np.int64]
+    asked: Asked
 
 
 def _gallery(evaluation: Evaluation, examples: Examples, pool: Pool, texts: Embeddings) -> list[GalleryItem]:

@@ -5,7 +5,7 @@ Dimensions: N images, C classes, T templates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,9 +18,9 @@ from concord.benchmarks.gallery import Candidate, GalleryItem
 from concord.benchmarks.prompts import prompts_of, templates_of
 from concord.benchmarks.protocol import Reader
 from concord.benchmarks.ranking import label_ranks
-from concord.benchmarks.records import Record, Results
-from concord.benchmarks.statistics import Statistic, bootstrap, class_mean_of, mean_of, share_interval
-from concord.benchmarks.task import Task
+from concord.benchmarks.records import Results, merge
+from concord.benchmarks.statistics import bootstrap, class_mean_of, share_interval
+from concord.benchmarks.task import Asked, Task
 from concord.errors import ConfigError, DataError
 from concord.types import Paper
 
@@ -45,6 +45,7 @@ class ZeroShotClassification(Task):
     """
 
     kind = "zero_shot"
+    reader: Reader
     paper: ClassVar[Paper] = Paper(
         "Learning Transferable Visual Models From Natural Language Supervision", "Radford et al.", 2021, "https://arxiv.org/abs/2103.00020"
     )
@@ -69,9 +70,10 @@ class ZeroShotClassification(Task):
     def run(self, evaluation: Evaluation) -> Results:
         examples = evaluation.examples(self.reader, self.limit)
         labels = torch.tensor([self._label(examples, row) for row in range(len(examples))])
-        scores = evaluation.scorer.score_classes(examples.images, prompts_of(self.class_names, self.templates)).cpu()
-        records = self._records(evaluation, label_ranks(scores, labels).numpy(), labels.numpy(), self.units(examples.pairs))
-        return Results(records, self._gallery(evaluation, examples, scores, labels))
+        scores = evaluation.class_scores(examples.images, prompts_of(self.class_names, self.templates))
+        asked = Asked([pair.key for pair in examples.pairs], self.units(examples.pairs), examples.checksum)
+        results = self._measured(evaluation, label_ranks(scores, labels).numpy(), labels.numpy(), asked)
+        return replace(results, gallery=self._gallery(evaluation, examples, scores, labels))
 
     def _label(self, examples: Examples, row: int) -> int:
         label = examples.pairs[row].metadata.get("label")
@@ -80,23 +82,19 @@ class ZeroShotClassification(Task):
             raise DataError(f"{place}: label must be an integer in [0, {len(self.class_names) - 1}], got {label!r}")
         return label
 
-    def _records(
-        self, evaluation: Evaluation, ranks: NDArray[np.int64], labels: NDArray[np.int64], units: NDArray[np.int64]
-    ) -> list[Record]:
-        n, classes, name = len(labels), len(self.class_names), self.reader.name
-        rng = evaluation.generator(self.kind, name)
-
-        def record(metric: str, statistic: Statistic, chance: float, drawn: Mapping[str, NDArray[np.int64]]) -> Record:
-            value = float(statistic(np.ones(n))[0])
-            samples = bootstrap(statistic, n, evaluation.bootstrap, rng, **drawn)[:, 0]
-            low, high = share_interval(value, samples, len(np.unique(units)))
-            return Record(self.kind, name, metric, value, chance, low, high, n, seed=evaluation.seed)
-
-        by_class = {"strata": labels} if self.unit is None else {"units": units}
-        return [
-            *(record(f"top{k}", mean_of(ranks <= k), k / classes, {"units": units}) for k in (1, 5) if k < classes),
-            record("mean_per_class", class_mean_of(ranks <= 1, labels), 1 / classes, by_class),
-        ]
+    def _measured(self, evaluation: Evaluation, ranks: NDArray[np.int64], labels: NDArray[np.int64], asked: Asked) -> Results:
+        classes = len(self.class_names)
+        tops = [self.share(evaluation, f"top{k}", ranks <= k, k / classes, asked) for k in (1, 5) if k < classes]
+        statistic = class_mean_of(ranks <= 1, labels)
+        value = float(statistic(np.ones(len(labels)))[0])
+        interval = None
+        if evaluation.bootstrap:
+            drawn = {"strata": labels} if self.unit is None else {"units": asked.units}
+            rng = evaluation.generator(self.kind, self.reader.name, "mean_per_class")
+            samples = bootstrap(statistic, len(labels), evaluation.bootstrap, rng, **drawn)[:, 0]
+            interval = share_interval(value, samples, len(np.unique(asked.units)))
+        mean = self.record(evaluation, "mean_per_class", value, 1 / classes, asked, interval)
+        return merge([*tops, Results([mean])])
 
     def _gallery(self, evaluation: Evaluation, examples: Examples, scores: Tensor, labels: Tensor) -> list[GalleryItem]:
         return [

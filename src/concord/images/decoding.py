@@ -45,6 +45,13 @@ TURNS = {
 """What makes a picture upright, by its EXIF orientation; from 5 on, width and height change places."""
 
 
+def encoded_bytes(image: RawImage) -> bytes:
+    """The bytes that make a picture what it is: those of its file where it is encoded, else its pixels."""
+    if isinstance(image, bytes):
+        return image
+    return image.read_bytes() if isinstance(image, Path) else image.tobytes()
+
+
 @dataclass(frozen=True)
 class Decoded:
     """An upright picture in RGB, whole or shrunk.

@@ -5,9 +5,11 @@ Dimensions: N images, M texts, C classes.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Literal
 
 import torch
@@ -64,14 +66,16 @@ class BaseScorer:
             DataError: an image that cannot be decoded.
             ValueError: no image.
         """
-        if len(images) == 0:
-            raise ValueError("images must hold at least one image, got none")
-        parts = []
-        with evaluating(self.model):
-            for start in range(0, len(images), self.batch_size):
-                pixels = torch.stack([self.preprocess(image) for image in images[start : start + self.batch_size]])
-                parts.append(self._keep_image(self.model.image(pixels.to(self.device))).to("cpu"))
-        return Embeddings.cat(parts)
+        return self._embed_images(images, self._keep_image)
+
+    def embed_features(self, images: Sequence[RawImage]) -> Embeddings:
+        """What the image tower says of N images before the projection, vectors [N, D] as they are, on the CPU.
+
+        Raises:
+            DataError: an image that cannot be decoded.
+            ValueError: no image.
+        """
+        return self._embed_images(images, lambda features: Embeddings(features.pooled))
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """What the scorer keeps of M texts, on the CPU.
@@ -89,6 +93,27 @@ class BaseScorer:
                 tokens = self.tokenizer([texts[index] for index in order[start : start + self.batch_size]])
                 parts.append(self._keep_text(tokens.to(self.device)).to("cpu"))
         return Embeddings.cat(parts)[torch.tensor(order).argsort()]
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether the model was trained with sigmoids, pair by pair, so that it has a bias (SigLIP)."""
+        return self.model.similarity.logit_bias is not None
+
+    def logits(self, scores: Tensor) -> Tensor:
+        """Scores as the training loss sees them: times the scale, plus the bias where there is one."""
+        similarity = self.model.similarity
+        shift = 0.0 if similarity.logit_bias is None else similarity.logit_bias.item()
+        return scores * similarity.scale.item() + shift
+
+    def fingerprint(self) -> str:
+        """A text that changes with the weights, the preprocessing, the tokenizer and the kind of scorer, and with nothing else."""
+        hashed = blake2b(digest_size=16)
+        for name, tensor in self.model.state_dict().items():
+            hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            hashed.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        about = [type(self).__name__, self.preprocess.to_dict(), self.tokenizer.to_dict()]
+        hashed.update(json.dumps(about, sort_keys=True).encode())
+        return hashed.hexdigest()
 
     def score(self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str], query: Query = "image") -> Tensor:
         """How well each text fits each image, [N, M] on the CPU; higher is better, neither scaled nor shifted.
@@ -126,6 +151,16 @@ class BaseScorer:
             texts = self.embed_texts([prompt for group in groups for prompt in group])
             strips.append(self._score_groups(images, texts, [len(group) for group in groups]))
         return torch.cat(strips, dim=1)
+
+    def _embed_images(self, images: Sequence[RawImage], keep: Callable[[Features], Embeddings]) -> Embeddings:
+        if len(images) == 0:
+            raise ValueError("images must hold at least one image, got none")
+        parts = []
+        with evaluating(self.model):
+            for start in range(0, len(images), self.batch_size):
+                pixels = torch.stack([self.preprocess(image) for image in images[start : start + self.batch_size]])
+                parts.append(keep(self.model.image(pixels.to(self.device))).to("cpu"))
+        return Embeddings.cat(parts)
 
     def _keep_image(self, features: Features) -> Embeddings:
         raise NotImplementedError

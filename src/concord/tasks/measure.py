@@ -12,5 +12,5 @@ from concord.tokenizers import Tokenizer
 
 def measure(bench: Bench, model: DualEncoder, preprocess: Preprocess, tokenizer: Tokenizer) -> Results:
     """Run the bench with the model's own similarity, and with its caption likelihood besides where it has a decoder."""
-    likelihood = CaptionLikelihood(model, preprocess, tokenizer) if model.decoder is not None else None
-    return bench.run(Scorer(model, preprocess, tokenizer), likelihood)
+    others = {"likelihood": CaptionLikelihood(model, preprocess, tokenizer)} if model.decoder is not None else {}
+    return bench.run(Scorer(model, preprocess, tokenizer), others)
