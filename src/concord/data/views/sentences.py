@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from random import Random
 
+from concord.sentences import split_sentences
+
 SHORTEST_SENTENCE = 3
 """Words below which a sentence says too little to be a caption of its own (ConVIRT, Zhang et al. 2020)."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n")
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
@@ -32,5 +33,4 @@ def draw_sentences(captions: Sequence[str], count: int, rng: Random) -> list[str
 
 def long_sentences(caption: str) -> list[str]:
     """The sentences of a caption that have at least three words."""
-    sentences = [part.strip() for part in _SENTENCE_END.split(caption)]
-    return [sentence for sentence in sentences if len(_WORD.findall(sentence)) >= SHORTEST_SENTENCE]
+    return [sentence for sentence in split_sentences(caption) if len(_WORD.findall(sentence)) >= SHORTEST_SENTENCE]

@@ -11,7 +11,7 @@ from concord.data.stages import stage
 from concord.data.views.drawing import check_recipes, generator
 from concord.data.views.policy import CaptionChoice, CaptionPolicy, positions
 from concord.data.views.sentences import draw_sentences
-from concord.data.views.swap import swap_words
+from concord.perturbations import swap_words
 from concord.tokenizers import Tokenizer
 from concord.types import Pair, TextView, Tokens
 

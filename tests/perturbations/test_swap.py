@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from concord.data.views.swap import CATEGORIES, swap_words
+from concord.perturbations import CATEGORIES, swap_words
 
 LEXICON = [word for words in CATEGORIES.values() for word in words.split("|" if "|" in words else " ")]
 CAPTIONS = st.lists(st.sampled_from([*LEXICON, "a", "an", "the", "and", "of", "apple", "Dog", "CT", "with,", "is."]), max_size=15).map(
