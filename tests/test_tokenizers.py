@@ -15,7 +15,7 @@ from tokenizers import models, pre_tokenizers, processors
 
 from concord.errors import ConfigError, DataError
 from concord.tokenizers import BPETokenizer, CLIPTokenizer, HFTokenizer, Tokenizer, clean
-from concord.tokenizers.cleaning import _clip
+from concord.tokenizers.cleaning import _repair
 
 CAPTIONS = [
     f"a {size} {colour} {shape} left of it's {other}"
@@ -79,7 +79,7 @@ def test_clip_cleaning_shortcut_equals_the_long_way(text: str) -> None:
 
     text = clean(text, "none")
     long_way = clean(html.unescape(html.unescape(ftfy.fix_text(text))), "none")
-    assert _clip(text) == " ".join(long_way.split()).lower()
+    assert _repair(text) == " ".join(long_way.split())
 
 
 def test_cleaning_choices() -> None:
@@ -87,6 +87,8 @@ def test_cleaning_choices() -> None:
     assert clean(text, "none") == text
     assert clean(text, "lower") == text.lower()
     assert clean(text, "clip") == 'a < b "quoted"'
+    assert clean(text, "repair") == 'A < B "quoted"'
+    assert clean("It's  __init__, &amp; done.", "canonical") == "its init done"
     assert clean("a \ud83d b", "none") == "a � b"
     with pytest.raises(TypeError, match="NoneType"):
         clean(None, "none")  # type: ignore[arg-type]

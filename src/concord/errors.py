@@ -31,6 +31,10 @@ class MissingExtraError(ConcordError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; install it with: pip install 'concord[{extra}]'")
+        self._named = package, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._named  # by itself, an exception is unpickled from its message
 
 
 def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:

@@ -26,6 +26,12 @@ def test_crop_equals_torchvision(width: int, height: int, size: int, interpolati
     assert torch.equal(got, transforms.PILToTensor()(expected))
 
 
+@pytest.mark.parametrize(("spare", "left"), [(0, 0), (1, 0), (2, 1), (3, 1), (7, 3)])
+def test_the_centre_may_be_rounded_down(spare: int, left: int) -> None:
+    columns = np.broadcast_to(np.arange(8 + spare, dtype=np.uint8)[None, :, None], (8, 8 + spare, 3))
+    assert Preprocess(8, "crop", centre="floor")(columns)[0, 0].tolist() == list(range(left, left + 8))
+
+
 @pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 50_000), (50_000, 1), (3, 2), (500, 333)])
 def test_every_shape_becomes_the_square(resize, size: tuple[int, int]) -> None:
@@ -67,6 +73,7 @@ def test_round_trip_through_a_dictionary() -> None:
     [
         ({"image_size": 0}, "image_size must be at least 1, got 0"),
         ({"resize": "stretch"}, "resize must be one of crop, squash, pad, got 'stretch'"),
+        ({"centre": "left"}, "centre must be one of round, floor, got 'left'"),
         ({"interpolation": "cubic"}, "interpolation must be one of"),
         ({"background": (0, 0)}, r"background must be three numbers in 0..255, got \[0, 0\]"),
         ({"background": (0, 0, 256)}, "background"),

@@ -59,6 +59,8 @@ def make_spec(vocab_size: int, kind: str = "cosine") -> dict[str, Any]:
         spec["similarity"] = {"_target_": "concord.models.Lorentz", "embed_dim": 8, "init_curvature": 0.5}
     if kind == "late_interaction":
         spec["similarity"] = {"_target_": "concord.models.LateInteraction"}
+    if kind == "text_conditioned":
+        spec["similarity"] = {"_target_": "concord.models.TextConditioned", "embed_dim": 8, "mixtures": 3, "heads": 2}
     if kind == "coca":
         image.update(pooling="cascade", pool_heads=2, caption_queries=4)
         text["pooling"] = "class"
@@ -97,7 +99,7 @@ def assert_one_line(caught: pytest.ExceptionInfo[CheckpointError]) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["cosine", "late_interaction", "lorentz", "coca"])
+@pytest.mark.parametrize("kind", ["cosine", "late_interaction", "lorentz", "text_conditioned", "coca"])
 def test_checkpoint_and_export_give_the_same_model_to_the_bit(kind: str, tokenizer, images, tmp_path: Path) -> None:
     spec = make_spec(tokenizer.vocab_size, kind)
     state = training_state(spec, tokenizer)
@@ -315,8 +317,8 @@ def test_damaged_exports(saved: Path, tmp_path: Path) -> None:
         (checkpoint.TOKENIZER, None, "lacks tokenizer.json"),
         (checkpoint.WEIGHTS, b"\x10" * 40, "is damaged"),
         (checkpoint.WEIGHTS, b"", "is damaged"),
-        (checkpoint.CONFIG, b"{", "is damaged"),
-        (checkpoint.CONFIG, b"\xff\xfe", "is damaged"),
+        (checkpoint.CONFIG, b"{", "cannot be read"),
+        (checkpoint.CONFIG, b"\xff\xfe", "cannot be read"),
         (checkpoint.CONFIG, b'{"architectures": []}', "was not written by concord"),
         (checkpoint.TOKENIZER, b"[]", "is damaged"),
         (checkpoint.TOKENIZER, b"{}", "not a tokenizer"),

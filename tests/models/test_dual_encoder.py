@@ -68,6 +68,18 @@ def test_mlp_projection_has_one_hidden_relu_layer() -> None:
     assert first.bias is not None
 
 
+def test_towers_may_be_projected_in_different_ways() -> None:
+    model = dual_encoder(projection="gelu_mlp", text_projection="affine")
+    first, activation, second = model.image_projection
+    assert (first.out_features, second.in_features, second.out_features, second.bias) == (32, 32, 16, None)
+    assert isinstance(activation, nn.GELU)
+    assert model.text_projection.bias is not None
+    with pytest.raises(IncompatibleError, match="the towers must have the width embed_dim=16, got 24"):
+        dual_encoder(text_projection="none")
+    unprojected = DualEncoder(dual_encoder().image, dual_encoder().text, Cosine(), embed_dim=24, text_projection="none")
+    assert isinstance(unprojected.text_projection, nn.Identity)
+
+
 @pytest.mark.parametrize("similarity", [Cosine(), LateInteraction(), Lorentz(embed_dim=16)], ids=lambda kind: type(kind).__name__)
 @pytest.mark.parametrize("projection", ["linear", "mlp"])
 def test_every_similarity_trains_both_towers(similarity: Similarity, projection: str) -> None:
@@ -148,7 +160,7 @@ def test_lorentz_of_another_width_is_refused() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="embed_dim must be at least 1, got 0"):
         DualEncoder(dual_encoder().image, dual_encoder().text, Cosine(), embed_dim=0)
-    with pytest.raises(ValueError, match="projection must be 'linear' or 'mlp', got 'cubic'"):
+    with pytest.raises(ValueError, match="projection must be one of linear, affine, mlp, gelu_mlp, none, got 'cubic'"):
         dual_encoder(projection="cubic")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import open_clip
@@ -9,6 +10,7 @@ import pytest
 import timm
 import torch
 from tests.models.openclip_weights import copy_image_tower
+from timm.layers import LayerNorm
 from torch import Tensor, nn
 
 from concord.errors import ConfigError, IncompatibleError
@@ -121,12 +123,12 @@ def test_statistics_are_the_models_own_unless_given() -> None:
     assert torch.allclose(tower("vit_base_patch32_clip_224").mean.flatten(), torch.tensor([0.48145466, 0.4578275, 0.40821073]))
 
 
-@pytest.mark.parametrize("pooling", ["class", "average", "attention", "cascade"])
+@pytest.mark.parametrize("pooling", ["class", "average", "attention", "cascade", "queries"])
 def test_every_pooling_takes_smaller_crops(pooling: Any) -> None:
     ours = tower(pooling=pooling)
     features = ours(pictures(2, 16))
     assert features.pooled.shape == (2, 32)
-    assert features.tokens.shape == (2, 5 if pooling == "cascade" else 4, 32)
+    assert features.tokens.shape == (2, 5 if pooling in ("cascade", "queries") else 4, 32)
 
 
 def test_sizes_that_cut_patches_are_refused() -> None:
@@ -138,6 +140,45 @@ def test_cascade_pools_the_caption_tokens() -> None:
     ours = tower(pooling="cascade")
     features = ours(pictures())
     assert torch.allclose(features.pooled, ours.pooler.contrast(features.tokens)[:, 0], atol=1e-6)  # type: ignore[union-attr]
+
+
+def test_queries_have_a_width_and_see_the_class_token() -> None:
+    ours = tower(pooling="queries", pool_width=16)
+    before = ours(pictures())
+    assert ours.width == before.pooled.shape[1] == before.tokens.shape[2] == 16
+    with torch.no_grad():
+        ours.trunk.cls_token.copy_(10 * torch.randn(1, 1, 32))
+        ours.pooler.queries.mul_(10)  # type: ignore[union-attr, operator]
+    changed = ours(pictures()).pooled
+    with torch.no_grad():
+        ours.trunk.cls_token.neg_()
+    assert not torch.allclose(ours(pictures()).pooled, changed, atol=1e-3)
+
+
+def test_the_norm_may_come_after_the_mean() -> None:
+    ours = tower(pooling="average", norm_after_pooling=True)
+    trunk = ours.trunk
+    blocks = trunk.forward_features(ours.normalize(pictures()))[:, 1:]
+    features = ours(pictures())
+    assert isinstance(trunk.norm, nn.Identity)
+    assert torch.allclose(features.pooled, trunk.fc_norm(blocks.mean(dim=1)), atol=1e-5)
+    assert torch.allclose(features.tokens, trunk.fc_norm(blocks), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"mlp_ratio": 2.0}, {"mlp_ratio": 2.0}),
+        ({"activation": "quick_gelu", "norm_eps": 0.1}, {"act_layer": "quick_gelu", "norm_layer": partial(LayerNorm, eps=0.1)}),
+        ({"pre_norm": True, "layer_scale": 0.3}, {"pre_norm": True, "init_values": 0.3}),
+    ],
+)
+def test_options_of_blocks_are_timms(options: dict[str, Any], named: dict[str, Any]) -> None:
+    ours = tower(**options)
+    reference = timm.create_model(VIT, global_pool="", **TIMM_SMALL, **named).eval()
+    reference.load_state_dict(ours.trunk.state_dict())
+    expected = reference.forward_features(ours.normalize(pictures()))
+    assert torch.allclose(ours(pictures()).pooled, expected[:, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", ["class", "average", "attention"])
@@ -192,7 +233,7 @@ def test_dropping_every_patch_keeps_one() -> None:
     assert tower(patch_dropout=0.99).train()(pictures()).tokens.shape == (3, 1, 32)
 
 
-@pytest.mark.parametrize("pooling", ["class", "average", "attention", "cascade"])
+@pytest.mark.parametrize("pooling", ["class", "average", "attention", "cascade", "queries"])
 def test_bf16_stays_finite_and_near(pooling: Any) -> None:
     ours = tower(pooling=pooling)
     with torch.autocast("cpu", torch.bfloat16):
@@ -231,7 +272,9 @@ def test_what_a_model_cannot_do_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "cls"}, "pooling must be one of class, average, attention, cascade, got 'cls'"),
+        ({"pooling": "cls"}, "pooling must be one of class, average, attention, cascade, queries, got 'cls'"),
+        ({"pool_width": 8}, "pool_width must be None unless pooling is 'queries', got 8"),
+        ({"norm_after_pooling": True}, "norm_after_pooling must be False unless pooling is 'average', got pooling='class'"),
         ({"patch_dropout": 1.0}, r"patch_dropout must lie in \[0, 1\), got 1.0"),
         ({"mean": [0.5]}, r"mean must have 3 values, got \[0.5\]"),
         ({"std": [0.5, 0.5, 0.0]}, r"std must have 3 values above 0, got \[0.5, 0.5, 0.0\]"),

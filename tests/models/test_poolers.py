@@ -29,6 +29,11 @@ def test_pooler_does_not_care_about_the_order_of_tokens() -> None:
     assert torch.allclose(pooler(tokens), pooler(tokens[:, torch.randperm(7)]), atol=1e-5)
 
 
+def test_tokens_may_have_another_width() -> None:
+    pooler = AttentionPooler(16, queries=3, heads=4, memory_width=10)
+    assert pooler(torch.randn(2, 7, 10)).shape == (2, 3, 16)
+
+
 def test_queries_start_as_standard_normals() -> None:
     torch.manual_seed(0)
     queries = AttentionPooler(64, queries=256).queries.detach()

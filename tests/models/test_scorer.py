@@ -13,11 +13,12 @@ from concord.errors import DataError, IncompatibleError
 from concord.images import Preprocess
 from concord.models import scorer as scorer_module
 from concord.models.dual_encoder import DualEncoder
-from concord.models.likelihood import CaptionLikelihood
+from concord.models.image_tower import ImageTower
+from concord.models.likelihood import CaptionLikelihood, DebiasedLikelihood
 from concord.models.scorer import Scorer
-from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity
+from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity, TextConditioned
 from concord.tokenizers import BPETokenizer
-from concord.types import Embeddings, Features, Tokens
+from concord.types import Embeddings, Features, Pair, Tokens
 
 WIDTH, EMBED, SIZE = 12, 8, 16
 TEXTS = ["a red box", "two", "a very long caption about a green ball left of a small blue box", "a ball", "blue", "one small red ball"]
@@ -129,6 +130,8 @@ def brute_force(model: DualEncoder, image: Features, text: Features, query: str)
                 patches, words = model.image_projection(image.tokens[i]), model.text_projection(text.tokens[j][text.mask[j]])
             if isinstance(similarity, LateInteraction):
                 scores[i, j] = late_by_hand(patches, words) if query == "image" else late_by_hand(words, patches)
+            elif isinstance(similarity, TextConditioned):
+                scores[i, j] = conditioned_by_hand(similarity, patches, other)
             elif isinstance(similarity, Lorentz):
                 scores[i, j] = lorentz_by_hand(one, other, similarity.curvature.item())
             else:
@@ -136,7 +139,27 @@ def brute_force(model: DualEncoder, image: Features, text: Features, query: str)
     return scores
 
 
-SIMILARITIES = [Cosine, LateInteraction, lambda: Lorentz(EMBED, init_curvature=0.7)]
+def conditioned_by_hand(similarity: TextConditioned, image: Tensor, text: Tensor) -> float:
+    """One image [P, E] as one text [E] sees it, head by head in double precision, from the weights of the similarity."""
+    with torch.no_grad():
+        tokens = similarity.mixtures(image[None])[0].double()
+        text = text.double() / text.double().norm()
+        asked = similarity.query.weight.double() @ nn.functional.layer_norm(text, (EMBED,))
+    keys, values = (tokens @ half.double().T for half in similarity.key_value.weight.detach().chunk(2))
+    width, mixed = EMBED // similarity.heads, []
+    for head in range(similarity.heads):
+        part = slice(head * width, (head + 1) * width)
+        weights = [math.exp(float(key[part] @ asked[part]) / math.sqrt(width) / similarity.temperature) for key in keys]
+        mixed.append(sum(weight * value[part] for weight, value in zip(weights, values, strict=True)) / sum(weights))
+    return cosine_by_hand(similarity.output.weight.detach().double() @ torch.cat(mixed), text)
+
+
+SIMILARITIES = [
+    Cosine,
+    LateInteraction,
+    lambda: Lorentz(EMBED, init_curvature=0.7),
+    lambda: TextConditioned(EMBED, mixtures=3, heads=2, temperature=0.5),
+]
 
 
 @pytest.mark.parametrize("query", ["image", "text"])
@@ -286,6 +309,89 @@ def test_likelihood_equals_brute_force(per_token: bool, tokenizer, images, monke
     part = scorer.score(kept_images[2:4], kept_texts[torch.tensor([5, 1])]).double()
     torch.testing.assert_close(part, expected[2:4][:, [5, 1]], atol=1e-4, rtol=1e-5)
     assert model.training
+
+
+def pairs_of(images: list) -> list[Pair]:
+    return [Pair(image, ("",), str(index)) for index, image in enumerate(images)]
+
+
+@pytest.mark.parametrize("per_token", [False, True])
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_debiased_likelihood_is_the_likelihood_over_the_mean_likelihood(alpha: float, per_token: bool, tokenizer, images) -> None:
+    model = make_model(Cosine(), tokenizer, speaks=True)
+    whole = log_likelihoods(model, tokenizer, images, TEXTS, per_token=False)
+    lengths = torch.tensor(tokenizer.lengths(TEXTS)).clamp(max=32) - 1 if per_token else 1
+    bank = log_likelihoods(model, tokenizer, images[3:], TEXTS, per_token=False)
+    expected = (whole - alpha * bank.exp().mean(dim=0).log()) / lengths
+    for batch_size in (256, 3, 1):
+        options = {"batch_size": batch_size, "alpha": alpha, "bank": pairs_of(images[3:]), "bank_size": 9, "per_token": per_token}
+        scorer = DebiasedLikelihood(model, Preprocess(SIZE), tokenizer, **options)
+        torch.testing.assert_close(scorer.score(images, TEXTS).double(), expected, atol=1e-4, rtol=1e-5)
+        kept = scorer.embed_texts(TEXTS)[torch.tensor([5, 1])]
+        torch.testing.assert_close(scorer.score(images, kept).double(), expected[:, [5, 1]], atol=1e-4, rtol=1e-5)
+
+
+def test_a_text_that_any_image_would_say_is_worth_nothing(tokenizer, images) -> None:
+    """A decoder that does not look finds every text as likely without the image as with it."""
+    model = make_model(Cosine(), tokenizer, speaks=True)
+    with torch.no_grad():
+        model.decoder.layer.weight[:, WIDTH:] = 0
+    plain = CaptionLikelihood(model, Preprocess(SIZE), tokenizer).score(images, TEXTS)
+    debiased = DebiasedLikelihood(model, Preprocess(SIZE), tokenizer).score(images, TEXTS)
+    assert plain.std(dim=1).min() > 1
+    torch.testing.assert_close(debiased, torch.zeros_like(debiased), atol=1e-3, rtol=0)
+
+
+def test_the_prior_is_a_function_of_its_settings(tokenizer, images) -> None:
+    model = make_model(Cosine(), tokenizer, speaks=True)
+
+    def scorer(**options) -> DebiasedLikelihood:
+        return DebiasedLikelihood(model, Preprocess(SIZE), tokenizer, **options)
+
+    assert torch.equal(scorer().score(images, TEXTS), scorer().score(images, TEXTS))
+    settings = [{}, {"alpha": 0.5}, {"bank_size": 3}, {"seed": 1}, {"per_token": True}, {"bank": pairs_of(images), "bank_size": 2}]
+    assert len({scorer(**options).fingerprint() for options in settings}) == len(settings)
+    broken = [Pair(b"broken", ("",), "broken"), *pairs_of(images[:1])]
+    good = scorer(bank=pairs_of(images[:1])).score(images, TEXTS)
+    torch.testing.assert_close(scorer(bank=broken, bank_size=2).score(images, TEXTS), good)
+    with pytest.raises(DataError, match="none of its 1 images can be read"):
+        scorer(bank=broken[:1])
+    with pytest.raises(ValueError, match=r"alpha must be at least 0, got -1"):
+        scorer(alpha=-1.0)
+    with pytest.raises(ValueError, match="bank_size must be at least 1, got 0"):
+        scorer(bank_size=0)
+
+
+def test_tells_texts_that_are_cut(tokenizer) -> None:
+    scorer = Scorer(make_model(Cosine(), tokenizer), Preprocess(SIZE), tokenizer)
+    longest = next(" ".join(["red"] * count) for count in range(1, 99) if tokenizer.lengths([" ".join(["red"] * count)]) == [32])
+    assert scorer.truncated(["a red box", longest, f"{longest} red"]) == [False, False, True]
+
+
+def test_patches_are_projected_tokens(tokenizer) -> None:
+    image = ImageTower("vit_tiny_patch16_224", pooling="average", image_size=SIZE, patch_size=4, width=WIDTH, depth=1, heads=2)
+    model = DualEncoder(image, Words(tokenizer.vocab_size), Cosine(), EMBED).train()  # type: ignore[arg-type]
+    pixels = torch.randint(0, 256, (3, 3, 8, 12), dtype=torch.uint8)
+    scorer = Scorer(model, Preprocess(SIZE), tokenizer, batch_size=2)
+    patches, grid = scorer.embed_patches(pixels)
+    assert grid == (2, 3)
+    assert scorer.patch_size == 4
+    model.eval()
+    with torch.no_grad():
+        tokens = model.image_projection(image(pixels).tokens)
+    torch.testing.assert_close(patches, tokens / tokens.norm(dim=2, keepdim=True))
+    # One of them is the image, where there is one.
+    torch.testing.assert_close(scorer.embed_patches(pixels[:, :, :4, :4])[0][:, 0], model.embed_image(image(pixels[:, :, :4, :4])).vectors)
+
+
+def test_patches_are_refused_where_they_mean_nothing(tokenizer) -> None:
+    options = {"image_size": SIZE, "patch_size": 4, "width": WIDTH, "depth": 1, "heads": 2, "pool_heads": 2, "caption_queries": 5}
+    image = ImageTower("vit_tiny_patch16_224", pooling="cascade", **options)
+    words, pixels = Words(tokenizer.vocab_size), torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8)
+    for similarity, reason in ((Cosine(), "5 tokens for 4 x 4 patches"), (Lorentz(EMBED), "Lorentz is no cosine")):
+        model = DualEncoder(image, words, similarity, EMBED)  # type: ignore[arg-type]
+        with pytest.raises(IncompatibleError, match=reason):
+            Scorer(model, Preprocess(SIZE), tokenizer).embed_patches(pixels)
 
 
 def test_likelihood_of_classes_averages_prompts(tokenizer, images) -> None:

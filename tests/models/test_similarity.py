@@ -10,14 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from concord.models import Cosine, LateInteraction, Lorentz, Similarity
+from concord.models import Cosine, LateInteraction, Lorentz, Similarity, TextConditioned
 from concord.types import Embeddings
 
-KINDS: list[type[Similarity]] = [Cosine, LateInteraction, Lorentz]
+KINDS: list[type[Similarity]] = [Cosine, LateInteraction, Lorentz, TextConditioned]
 
 
 def build(kind: type[Similarity], **options: Any) -> Similarity:
-    return kind(embed_dim=6, **options) if kind is Lorentz else kind(**options)
+    sizes: dict[type[Similarity], dict[str, int]] = {
+        Lorentz: {"embed_dim": 6},
+        TextConditioned: {"embed_dim": 6, "mixtures": 2, "heads": 3},
+    }
+    return kind(**sizes.get(kind, {}), **options)
 
 
 def projected(rows: int, tokens: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,7 +69,7 @@ def test_shapes_and_directions(kind: type[Similarity]) -> None:
     assert forward.shape == (4, 5)
     assert backward.shape == (5, 4)
     symmetric = torch.allclose(forward, backward.T, atol=1e-6)
-    assert symmetric == (kind is not LateInteraction)
+    assert symmetric == similarity.symmetric == (kind is not LateInteraction)
     if similarity.dot_product:
         assert torch.allclose(forward, images.vectors @ texts.vectors.T)
 
@@ -94,6 +98,24 @@ def test_late_interaction_of_single_tokens_is_a_cosine() -> None:
     late, cosine = LateInteraction(), Cosine()
     scores = late.image_to_text(late.lift_image(vectors, vectors[:, None]), late.lift_text(others, others[:, None]))
     assert torch.allclose(scores, cosine.image_to_text(cosine.lift_image(vectors), cosine.lift_text(others)), atol=1e-6)
+
+
+def test_text_conditioned_needs_tokens_and_sizes_that_fit() -> None:
+    with pytest.raises(ValueError, match="tokens must be given to a text-conditioned similarity, got None"):
+        build(TextConditioned).lift_image(torch.randn(2, 6))
+    with pytest.raises(ValueError, match="mixtures must be at least 1, got 0"):
+        TextConditioned(6, mixtures=0, heads=2)
+    with pytest.raises(ValueError, match="width must be a positive multiple of heads, got width=6, heads=4"):
+        TextConditioned(6, heads=4)
+
+
+def test_text_conditioned_images_have_a_vector_without_a_text() -> None:
+    """Texts whose query is zero, as the norm makes of a constant vector, weigh all tokens evenly."""
+    similarity = build(TextConditioned, init_scale=10.0)
+    images = similarity.lift_image(*projected(4, 3, 0)[:2])
+    texts = similarity.lift_text(torch.ones(1, 6))
+    assert torch.allclose(similarity.image_to_text(images, texts), images.vectors @ texts.vectors.T, atol=1e-5)
+    assert torch.allclose(images.vectors.norm(dim=1), torch.ones(4))
 
 
 def test_late_interaction_without_tokens_is_refused() -> None:
@@ -143,7 +165,7 @@ def test_gradients_reach_everything_learned_and_bf16_is_compared_in_full(kind: t
     exact = similarity.image_to_text(similarity.lift_image(vectors, tokens, mask), texts)
     assert (scores - exact).abs().max() < 0.02
     (similarity.scale * scores).square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.isfinite() for parameter in similarity.parameters())
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in similarity.parameters())
 
 
 def test_coincident_points_have_finite_gradients() -> None:
@@ -170,6 +192,7 @@ def test_embeddings_in_parts_compare_like_the_whole(kind: type[Similarity]) -> N
         (Cosine, {"init_scale": 101.0}, r"init_scale must lie in \[1, max_scale = 100.0\], got 101.0"),
         (Cosine, {"max_scale": 0.5}, "max_scale must be at least 1, got 0.5"),
         (Lorentz, {"init_curvature": 20.0}, r"init_curvature must lie in \[0.1, 10.0\], got 20.0"),
+        (TextConditioned, {"temperature": 0.0}, "temperature must be above 0, got 0.0"),
     ],
 )
 def test_bad_settings_are_refused(kind: type[Similarity], options: dict[str, float], message: str) -> None:

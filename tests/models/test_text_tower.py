@@ -68,6 +68,29 @@ def test_a_caption_does_not_depend_on_its_neighbours(pooling: str, both_layouts:
         assert torch.allclose(alone[0], together[row], atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["class", "last", "first", "mean"])
+@given(lengths=st.lists(st.integers(1, CONTEXT), min_size=1, max_size=5), padding_id=st.integers(0, 49))
+@settings(max_examples=15, deadline=None)
+def test_seen_padding_is_that_of_the_tower_and_no_neighbours(pooling: str, lengths: list[int], padding_id: int) -> None:
+    """How far a batch is padded, and with what, changes nothing: the tower fills captions up by itself."""
+    model = tower(pooling, pad_id=7)
+    together = model(captions(lengths, CONTEXT, padding_id))
+    tokens = captions(lengths)
+    for row, length in enumerate(lengths):
+        alone = model(Tokens(tokens.ids[row : row + 1, :length], tokens.mask[row : row + 1, :length]))
+        assert torch.allclose(alone.pooled[0], together.pooled[row], atol=1e-5)
+        assert torch.allclose(alone.tokens[0], together.tokens[row, :length], atol=1e-5)
+        assert not together.tokens[row, length:].any()
+
+
+def test_seen_padding_counts_as_text() -> None:
+    ids = torch.randint(1, VOCABULARY, (1, 5), generator=torch.Generator().manual_seed(0))
+    short, full = Tokens(ids, torch.ones(1, 5, dtype=torch.bool)), torch.nn.functional.pad(ids, (0, CONTEXT - 5), value=7)
+    whole = tower("last")(Tokens(full, torch.ones_like(full, dtype=torch.bool)))
+    assert torch.allclose(tower("last", pad_id=7)(short).pooled, whole.pooled, atol=1e-5)
+    assert not torch.allclose(tower("last")(short).pooled, whole.pooled, atol=1e-2)
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_packed_and_padded_layouts_agree_in_value_and_gradients(pooling: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = captions([3, 17, 8], padded_to=24)
@@ -259,6 +282,9 @@ def test_bf16_stays_finite_and_near(pooling: str) -> None:
         ({"width": 30}, "width must be a positive multiple of heads, got width=30, heads=4"),
         ({"depth": 0}, "depth must be at least 1, got 0"),
         ({"pooling": "eot"}, "pooling must be one of end, class, last, first, mean, got 'eot'"),
+        ({"activation": "relu"}, "activation must be gelu, quick_gelu or gelu_tanh, got 'relu'"),
+        ({"pad_id": 0}, "or be None for pooling 'end', got 0"),
+        ({"pooling": "last", "pad_id": 50}, r"pad_id must lie in \[0, vocab_size = 50\), or be None"),
     ],
 )
 def test_bad_settings_are_refused(options: dict[str, Any], message: str) -> None:

@@ -10,12 +10,18 @@ from torch import Tensor
 
 from concord.distributed import Ranks
 from concord.models.dual_encoder import DualEncoder
-from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity
+from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity, TextConditioned
 from concord.objectives import FILIP, Entailment, InfoNCE, NegCLIP, Objective, PairwiseSigmoid, Step
 from tests.processes import run_on_ranks
 from tests.tiny import EMBED_DIM, rows, tiny_batch, tiny_model
 
 PAIRS = 6
+
+
+def conditioned(init_scale: float, init_bias: float | None = None) -> TextConditioned:
+    return TextConditioned(EMBED_DIM, mixtures=3, heads=1, temperature=0.5, init_scale=init_scale, init_bias=init_bias)
+
+
 Part = tuple[Callable[[], Similarity], Callable[[], Objective]]
 CASES: dict[str, Part] = {
     "clip": (Cosine, InfoNCE),
@@ -28,6 +34,8 @@ CASES: dict[str, Part] = {
     "siglip": (lambda: Cosine(10.0, init_bias=-10.0), PairwiseSigmoid),
     "siglip tiled": (lambda: Cosine(10.0, init_bias=-2.0), lambda: PairwiseSigmoid(tile=2)),
     "siglip by tokens": (lambda: LateInteraction(10.0, init_bias=-2.0), PairwiseSigmoid),
+    "siglip text-conditioned": (lambda: conditioned(10.0, init_bias=-2.0), PairwiseSigmoid),
+    "clip text-conditioned": (lambda: conditioned(10.0), InfoNCE),
     "neg_clip": (Cosine, NegCLIP),
     "neg_clip by tokens": (LateInteraction, NegCLIP),
     "filip": (Cosine, lambda: FILIP(token_width=4)),

@@ -8,13 +8,19 @@ import torch.nn.functional as F
 
 from concord.distributed import Ranks
 from concord.errors import IncompatibleError
-from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity
+from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity, TextConditioned
 from concord.objectives import PairwiseSigmoid, Step
 from tests.tiny import EMBED_DIM, tiny_batch, tiny_model
 
 
 @pytest.mark.parametrize(
-    "similarity", [Cosine(10.0, init_bias=-10.0), LateInteraction(10.0, init_bias=-5.0), Lorentz(EMBED_DIM, init_bias=1.0)]
+    "similarity",
+    [
+        Cosine(10.0, init_bias=-10.0),
+        LateInteraction(10.0, init_bias=-5.0),
+        Lorentz(EMBED_DIM, init_bias=1.0),
+        TextConditioned(EMBED_DIM, mixtures=3, heads=1, init_scale=10.0, init_bias=-2.0),
+    ],
 )
 def test_value_and_gradient_match_the_definition(similarity: Similarity) -> None:
     model, batch = tiny_model(similarity).double(), tiny_batch(6)

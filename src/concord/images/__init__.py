@@ -1,6 +1,6 @@
 """From whatever a source gives to pixels of known size: decoding with limits, crops, and the view that evaluation sees."""
 
-from concord.images.decoding import MAX_PIXELS, WHITE, Decoded, Encoded, decode, encoded_bytes, reuse_memory, stored_size
+from concord.images.decoding import MAX_PIXELS, WHITE, Decoded, Encoded, decode, decode_mask, encoded_bytes, reuse_memory, stored_size
 from concord.images.preprocess import Preprocess, Resize, to_tensor
 from concord.images.resampling import Box, Interpolation, most_shrink, on_grid, resample
 
@@ -14,6 +14,7 @@ __all__ = [
     "Preprocess",
     "Resize",
     "decode",
+    "decode_mask",
     "encoded_bytes",
     "most_shrink",
     "on_grid",

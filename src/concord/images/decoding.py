@@ -141,6 +141,20 @@ def decode(image: RawImage, max_pixels: int = MAX_PIXELS, background: tuple[int,
     return Encoded(image, max_pixels, background).decode().picture
 
 
+def decode_mask(image: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The numbers that a picture of one channel stores, uint8 [H, W]: places in its palette, or its grey values as they are.
+
+    Raises:
+        DataError: with the cause, for a picture that is broken, too large, or in colour.
+    """
+    with _errors(image):
+        picture = _open(image)
+        _check_size(picture, max_pixels)
+        if picture.mode not in ("P", "L", "1"):
+            raise DataError(f"a mask must have a palette or 8 bits of grey, got a picture of mode {picture.mode}")
+        return np.array(picture, dtype=np.uint8)
+
+
 def stored_size(image: RawImage) -> tuple[int, int]:
     """Width and height of a picture as it is stored, from its header alone: EXIF orientation is not applied.
 

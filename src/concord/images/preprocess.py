@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,7 @@ from concord.images.resampling import Interpolation
 from concord.types import RawImage
 
 Resize = Literal["crop", "squash", "pad"]
+Centre = Literal["round", "floor"]
 
 LONGEST = 8
 """How many times longer than wide the part of a picture is that `crop` resizes; the rest is off the picture anyway."""
@@ -32,6 +34,7 @@ class Preprocess:
         interpolation: how pixels are resampled; PIL's antialiased filters.
         background: red, green and blue behind transparent parts and around padded pictures.
         max_pixels: the most pixels that a picture may have before it is resized.
+        centre: where "crop" puts the centre if an odd number of pixels is left over: "round" as torchvision, "floor" as Hugging Face.
     """
 
     image_size: int = 224
@@ -39,6 +42,7 @@ class Preprocess:
     interpolation: Interpolation = "bicubic"
     background: tuple[int, int, int] = WHITE
     max_pixels: int = MAX_PIXELS
+    centre: Centre = "round"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "background", tuple(self.background))
@@ -48,7 +52,8 @@ class Preprocess:
             raise ValueError(f"max_pixels must be at least 1, got {self.max_pixels}")
         if len(self.background) != 3 or not all(0 <= value <= 255 for value in self.background):
             raise ValueError(f"background must be three numbers in 0..255, got {list(self.background)}")
-        for name, value, options in (("resize", self.resize, Resize), ("interpolation", self.interpolation, Interpolation)):
+        choices = (("resize", self.resize, Resize), ("interpolation", self.interpolation, Interpolation), ("centre", self.centre, Centre))
+        for name, value, options in choices:
             if value not in get_args(options):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(options))}, got {value!r}")
 
@@ -91,9 +96,9 @@ class Preprocess:
         size = self.image_size
         shorter = min(picture.size)
         # A strip of 1 x 60,000 pixels would grow to gigabytes if its ends were resized as well.
-        picture = _centre(picture, min(picture.width, LONGEST * shorter), min(picture.height, LONGEST * shorter))
+        picture = _centre(picture, min(picture.width, LONGEST * shorter), min(picture.height, LONGEST * shorter), self.centre)
         width, height = (int(size * side / shorter) for side in picture.size)
-        return _centre(picture.resize((width, height), self._filter), size, size)
+        return _centre(picture.resize((width, height), self._filter), size, size, self.centre)
 
     def _pad(self, picture: Image.Image) -> Image.Image:
         size = self.image_size
@@ -108,6 +113,7 @@ def to_tensor(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
-def _centre(picture: Image.Image, width: int, height: int) -> Image.Image:
-    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+def _centre(picture: Image.Image, width: int, height: int, centre: Centre) -> Image.Image:
+    whole: Callable[[float], int] = round if centre == "round" else math.floor
+    left, top = whole((picture.width - width) / 2), whole((picture.height - height) / 2)
     return picture.crop((left, top, left + width, top + height))

@@ -6,7 +6,18 @@ from concord.models.decoder import CaptionDecoder
 from concord.models.dual_encoder import DualEncoder
 from concord.models.hf_text_tower import HFTextTower
 from concord.models.image_tower import ImageTower
-from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity
+from concord.models.similarity import Cosine, LateInteraction, Lorentz, Similarity, TextConditioned
 from concord.models.text_tower import TextTower
 
-__all__ = ["CaptionDecoder", "Cosine", "DualEncoder", "HFTextTower", "ImageTower", "LateInteraction", "Lorentz", "Similarity", "TextTower"]
+__all__ = [
+    "CaptionDecoder",
+    "Cosine",
+    "DualEncoder",
+    "HFTextTower",
+    "ImageTower",
+    "LateInteraction",
+    "Lorentz",
+    "Similarity",
+    "TextConditioned",
+    "TextTower",
+]

@@ -10,7 +10,6 @@ import inspect
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,15 @@ from concord.config import TARGET, build, is_node, locate, nodes
 from concord.errors import CheckpointError, ConcordError
 from concord.images import Preprocess
 from concord.models.dual_encoder import DualEncoder
+from concord.models.interop import EXPORTS, onnx, read_foreign
+from concord.models.interop.contents import FORMAT, Contents, describe
+from concord.models.interop.mapping import import_weights
+from concord.models.interop.weights import first_line
 from concord.models.scorer import Scorer
 from concord.tokenizers import Tokenizer
 
-FORMAT = 1
+__all__ = ["ENTRY", "FORMAT", "build_model", "describe", "export", "load", "without_fetching"]
+
 ENTRY = "concord"
 """Key of a training checkpoint under which everything but the weights stands."""
 
@@ -35,24 +39,6 @@ PREFIX = "model."
 
 PACKAGE = "concord.models."
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
-
-
-@dataclass(frozen=True)
-class _Contents:
-    """What a checkpoint of any kind says: descriptions, and the dual encoder's weights by name."""
-
-    description: Mapping[str, Any]
-    weights: Mapping[str, Tensor]
-
-
-def describe(spec: Mapping[str, Any], tokenizer: Tokenizer, preprocess: Preprocess) -> dict[str, Any]:
-    """What a training checkpoint keeps under the key "concord", as plain values.
-
-    Args:
-        spec: the model as `build_model` takes it.
-        tokenizer, preprocess: those of the run.
-    """
-    return {"format": FORMAT, "model": dict(spec), "tokenizer": tokenizer.to_dict(), "preprocess": preprocess.to_dict()}
 
 
 def build_model(spec: Mapping[str, Any]) -> DualEncoder:
@@ -79,18 +65,23 @@ def load(path: str | Path, device: torch.device | str = "cpu", batch_size: int =
     """A trained model with its preprocessing and its tokenizer, ready to embed, score and classify.
 
     Args:
-        path: a `.ckpt` file of a run, a run's folder (its best checkpoint, or else its last), or a folder that `export` wrote.
+        path: a `.ckpt` file of a run, a run's folder (its best checkpoint, or else its last), a folder that `export` wrote, or
+            a model of another library: a folder of OpenCLIP or Hugging Face, "open_clip:ARCHITECTURE/TAG" with OpenCLIP's
+            names, "open_clip:ARCHITECTURE/FILE" for weights in a file, "hf:OWNER/NAME" from the Hugging Face hub or its cache,
+            or a file of OpenAI's CLIP. A folder of ONNX files is read to be measured; it runs on the CPU.
         device: where to put the model.
         batch_size: images or texts that go through a tower at a time.
 
     Raises:
-        CheckpointError: where the file is missing, damaged, not concord's, or of a newer format.
+        CheckpointError: where the file is missing, damaged, of an unknown kind, or of a newer format.
+        MissingExtraError: where the other library is needed and not installed.
     """
-    found = _find(Path(path))
-    contents = _read(found)
+    if onnx.is_export(path):
+        return onnx.load(path, batch_size)
+    found, contents = _contents(path)
     try:
         model = build_model(contents.description["model"])
-        _fill(model, contents.weights)
+        _fill(model, contents)
         tokenizer = Tokenizer.from_dict(contents.description["tokenizer"])
         preprocess = Preprocess.from_dict(contents.description["preprocess"])
         _check_tokenizer(tokenizer, model)
@@ -99,20 +90,30 @@ def load(path: str | Path, device: torch.device | str = "cpu", batch_size: int =
     return Scorer(model.eval(), preprocess, tokenizer, device, batch_size)
 
 
-def export(source: str | Path, folder: str | Path) -> Path:
-    """Write a checkpoint as a folder of safetensors and JSON that `load` reads; the way to hand a model on.
+def export(source: str | Path, folder: str | Path, format: str = "concord") -> Path:
+    """Write a checkpoint as a folder that others can read; the way to hand a model on.
 
     Args:
         source: anything that `load` takes.
         folder: where to write; it is made if missing, and files of an earlier export in it are replaced.
+        format: "concord", safetensors and JSON that `load` reads, or one of `concord.models.interop.EXPORTS`.
 
     Raises:
         CheckpointError: for a source that cannot be loaded.
+        IncompatibleError: for a model that the other format cannot express.
+        MissingExtraError: where the other library is needed and not installed.
     """
+    if format != "concord" and format not in EXPORTS:
+        raise ValueError(f"format must be one of concord, {', '.join(EXPORTS)}, got {format!r}")
+    if onnx.is_export(source):
+        raise CheckpointError(f"{source} holds ONNX files, which cannot be written in another form; export from the checkpoint again")
     scorer = load(source)
-    description = dict(_read(_find(Path(source))).description)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if format != "concord":
+        EXPORTS[format](scorer, folder)
+        return folder
+    description = dict(_contents(source)[1].description)
     # Copies, since the format has no way to say that two names share their numbers.
     save_file({name: tensor.clone().contiguous() for name, tensor in scorer.model.state_dict().items()}, folder / WEIGHTS)
     scorer.tokenizer.save(folder / TOKENIZER)
@@ -145,6 +146,15 @@ def without_fetching(value: Any) -> Any:
     return result
 
 
+def _contents(source: str | Path) -> tuple[str | Path, Contents]:
+    """What a checkpoint says, and where it was found."""
+    foreign = read_foreign(source)
+    if foreign is not None:
+        return source, foreign
+    found = _find(Path(source))
+    return found, _read(found)
+
+
 def _find(path: Path) -> Path:
     """The file, or the exported folder, that a path stands for."""
     candidates = [path / CONFIG, path / "checkpoints" / "best.ckpt", path / "checkpoints" / "last.ckpt"]
@@ -158,7 +168,7 @@ def _find(path: Path) -> Path:
     return path if found.name == CONFIG else found
 
 
-def _read(path: Path) -> _Contents:
+def _read(path: Path) -> Contents:
     contents = _read_export(path) if path.is_dir() else _read_training(path)
     description = contents.description
     newest = description.get("format")
@@ -170,42 +180,43 @@ def _read(path: Path) -> _Contents:
     return contents
 
 
-def _read_training(path: Path) -> _Contents:
+def _read_training(path: Path) -> Contents:
     try:
         # Mapped, so that the optimizer's state, twice the size of the weights, is never read.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
         raise CheckpointError(f"{path} is damaged, or holds code, which is never loaded") from None
     except Exception as error:  # broken archives raise errors of every class
-        raise CheckpointError(f"{path} is damaged or not a checkpoint: {_first_line(error)}") from None
+        raise CheckpointError(f"{path} is damaged or not a checkpoint: {first_line(error)}") from None
     if not isinstance(state, dict) or not isinstance(state.get(ENTRY), Mapping) or not isinstance(state.get("state_dict"), Mapping):
-        raise CheckpointError(f"{path} was not written by concord")
+        raise CheckpointError(f"{path} was not written by concord; weights of OpenCLIP need their name: open_clip:ARCHITECTURE/{path}")
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f"{path} is damaged: its weights are not all tensors")
-    return _Contents(state[ENTRY], weights)
+    return Contents(state[ENTRY], weights)
 
 
-def _read_export(folder: Path) -> _Contents:
+def _read_export(folder: Path) -> Contents:
     try:
         description = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in (CONFIG, TOKENIZER)}
         weights = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder} lacks {Path(str(error.filename or WEIGHTS)).name}; export it again") from None
     except (ValueError, OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} is damaged: {_first_line(error)}") from None
+        raise CheckpointError(f"{folder} is damaged: {first_line(error)}") from None
     if not isinstance(description[CONFIG], dict) or "model" not in description[CONFIG]:
         raise CheckpointError(f"{folder} was not written by concord")
-    return _Contents({**description[CONFIG], "tokenizer": description[TOKENIZER]}, weights)
+    return Contents({**description[CONFIG], "tokenizer": description[TOKENIZER]}, weights)
 
 
-def _fill(model: DualEncoder, weights: Mapping[str, Tensor]) -> None:
+def _fill(model: DualEncoder, contents: Contents) -> None:
     """Load the weights, all of them and no other.
 
     Raises:
         CheckpointError: naming the first that are missing, left over or of another shape.
     """
     expected = model.state_dict()
+    weights = contents.weights if contents.rules is None else import_weights(contents.rules, contents.weights, expected)
     missing = sorted(set(expected) - set(weights))
     surplus = sorted(set(weights) - set(expected))
     reshaped = sorted(name for name in set(expected) & set(weights) if expected[name].shape != weights[name].shape)
@@ -221,7 +232,3 @@ def _check_tokenizer(tokenizer: Tokenizer, model: DualEncoder) -> None:
         raise CheckpointError(f"the tokenizer has {tokenizer.vocab_size} ids and the text tower only {model.text.vocab_size}")
     if tokenizer.context_length > model.text.context_length:
         raise CheckpointError(f"the tokenizer makes {tokenizer.context_length} tokens and the text tower takes {model.text.context_length}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0]

@@ -6,7 +6,7 @@ Dimensions: B examples, N tokens, L text positions, D tower width, E embedding w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
@@ -14,9 +14,11 @@ from concord.errors import IncompatibleError
 from concord.models.decoder import CaptionDecoder
 from concord.models.hf_text_tower import HFTextTower
 from concord.models.image_tower import ImageTower
-from concord.models.similarity import Lorentz, Similarity
+from concord.models.similarity import Lorentz, Similarity, TextConditioned
 from concord.models.text_tower import TextTower
 from concord.types import Embeddings, Features, Tokens
+
+Projection = Literal["linear", "affine", "mlp", "gelu_mlp", "none"]
 
 
 class DualEncoder(nn.Module):
@@ -28,7 +30,10 @@ class DualEncoder(nn.Module):
         similarity: how embeddings are compared; owns the logit scale and bias.
         embed_dim: E, width of the embedding space.
         decoder: predicts captions from image tokens and text tokens (CoCa); its widths must fit the towers.
-        projection: "linear" without bias (CLIP), or "mlp" with one hidden ReLU layer of width E (ConVIRT).
+        projection: "linear" without bias (CLIP), "affine" with one (SigLIP's text), "mlp" with one hidden ReLU layer of width E
+            (ConVIRT), "gelu_mlp" with one hidden GELU layer of width 2 E and no bias at the end (OpenCLIP), or "none", for a
+            tower of width E.
+        text_projection: that of the text tower; None for the same as the image tower's.
 
     Raises:
         IncompatibleError: parts whose widths do not fit.
@@ -41,19 +46,20 @@ class DualEncoder(nn.Module):
         similarity: Similarity,
         embed_dim: int,
         decoder: CaptionDecoder | None = None,
-        projection: Literal["linear", "mlp"] = "linear",
+        projection: Projection = "linear",
+        text_projection: Projection | None = None,
     ) -> None:
         super().__init__()
         if embed_dim < 1:
             raise ValueError(f"embed_dim must be at least 1, got {embed_dim}")
-        if isinstance(similarity, Lorentz) and similarity.embed_dim != embed_dim:
+        if isinstance(similarity, Lorentz | TextConditioned) and similarity.embed_dim != embed_dim:
             raise IncompatibleError(f"similarity.embed_dim is {similarity.embed_dim} and embed_dim is {embed_dim}; make them equal")
         self.image = image
         self.text = text
         self.similarity = similarity
         self.embed_dim = embed_dim
         self.image_projection = _projection(projection, image.width, embed_dim)
-        self.text_projection = _projection(projection, text.width, embed_dim)
+        self.text_projection = _projection(projection if text_projection is None else text_projection, text.width, embed_dim)
         self.decoder = decoder
         if decoder is not None:
             self._check_decoder(decoder)
@@ -96,12 +102,20 @@ class DualEncoder(nn.Module):
                 raise IncompatibleError(f"decoder.{name} is {value} and {other} is {expected}; make them equal")
 
 
-def _projection(kind: Literal["linear", "mlp"], width: int, embed_dim: int) -> nn.Module:
+def _projection(kind: Projection, width: int, embed_dim: int) -> nn.Module:
     """From tower width to embedding width; a linear one starts as N(0, 1 / width)."""
-    if kind == "linear":
-        linear = nn.Linear(width, embed_dim, bias=False)
+    if kind in ("linear", "affine"):
+        linear = nn.Linear(width, embed_dim, bias=kind == "affine")
         nn.init.normal_(linear.weight, std=width**-0.5)
+        if linear.bias is not None:
+            nn.init.zeros_(linear.bias)
         return linear
     if kind == "mlp":
         return nn.Sequential(nn.Linear(width, embed_dim), nn.ReLU(), nn.Linear(embed_dim, embed_dim))
-    raise ValueError(f"projection must be 'linear' or 'mlp', got {kind!r}")
+    if kind == "gelu_mlp":
+        return nn.Sequential(nn.Linear(width, 2 * embed_dim), nn.GELU(), nn.Linear(2 * embed_dim, embed_dim, bias=False))
+    if kind != "none":
+        raise ValueError(f"projection must be one of {', '.join(get_args(Projection))}, got {kind!r}")
+    if width != embed_dim:
+        raise IncompatibleError(f"without a projection, the towers must have the width embed_dim={embed_dim}, got {width}")
+    return nn.Identity()

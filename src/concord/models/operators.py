@@ -82,12 +82,12 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
         _ONEDNN
+        and not torch.compiler.is_compiling()  # first, or the size becomes part of what was compiled
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and x.ndim > 1
         and x.numel() * weight.shape[0] >= _SMALL_PRODUCT
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
     )
 
 

@@ -15,23 +15,24 @@ class AttentionPooler(nn.Module):
     """Learned queries look at the tokens once (CoCa, Yu et al. 2022): norms before, one multi-head attention, a norm after.
 
     Args:
-        width: D, a multiple of `heads`.
+        width: D of the output, a multiple of `heads`.
         queries: Q, at least 1; they start as N(0, 1).
         heads: attention heads.
+        memory_width: width of the tokens looked at; None for D.
     """
 
-    def __init__(self, width: int, queries: int, heads: int = 8) -> None:
+    def __init__(self, width: int, queries: int, heads: int = 8, memory_width: int | None = None) -> None:
         super().__init__()
         if queries < 1:
             raise ValueError(f"queries must be at least 1, got {queries}")
         self.queries = nn.Parameter(torch.randn(queries, width))
         self.norm_queries = nn.LayerNorm(width)
-        self.norm_tokens = nn.LayerNorm(width)
-        self.attention = CrossAttention(width, heads)
+        self.norm_tokens = nn.LayerNorm(width if memory_width is None else memory_width)
+        self.attention = CrossAttention(width, heads, memory_width)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """[B, N, D] -> [B, Q, D]."""
+        """[B, N, memory_width] -> [B, Q, D]."""
         queries = self.norm_queries(self.queries).expand(tokens.shape[0], -1, -1)
         return self.norm(self.attention(queries, self.norm_tokens(tokens)))  # type: ignore[no-any-return]
 

@@ -10,16 +10,21 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from concord.images import Preprocess
+from concord.errors import IncompatibleError
+from concord.functional.precision import at_least_float32
+from concord.images import Preprocess, decode
 from concord.models.dual_encoder import DualEncoder
+from concord.models.patches import patch_tokens
+from concord.models.similarity import Cosine, LateInteraction
 from concord.tokenizers import Tokenizer
-from concord.types import Embeddings, Features, RawImage, Tokens
+from concord.types import Embeddings, Features, PatchAttention, RawImage, Tokens
 
 BUDGET = 2**26
 """Numbers that the comparison of one tile of images with one tile of texts may hold at a time; 256 MiB in single precision."""
@@ -68,6 +73,16 @@ class BaseScorer:
         """
         return self._embed_images(images, self._keep_image)
 
+    def prepare(self, image: RawImage) -> RawImage:
+        """The square that the image tower sees of a picture. Of it the model makes the same as of the picture, with less to do:
+        for threads that work ahead of `embed_images`.
+
+        Raises:
+            DataError: a picture that cannot be decoded.
+        """
+        # Pixels alone: a picture might also carry how it has to be turned, and would be turned again.
+        return np.asarray(self.preprocess.fit(decode(image, self.preprocess.max_pixels, self.preprocess.background)))
+
     def embed_features(self, images: Sequence[RawImage]) -> Embeddings:
         """What the image tower says of N images before the projection, vectors [N, D] as they are, on the CPU.
 
@@ -111,9 +126,17 @@ class BaseScorer:
         for name, tensor in self.model.state_dict().items():
             hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             hashed.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        about = [type(self).__name__, self.preprocess.to_dict(), self.tokenizer.to_dict()]
+        about = [type(self).__name__, self._settings(), self.preprocess.to_dict(), self.tokenizer.to_dict()]
         hashed.update(json.dumps(about, sort_keys=True).encode())
         return hashed.hexdigest()
+
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text is longer than the context, so that the model does not see its end."""
+        return [length > self.tokenizer.context_length for length in self.text_lengths(texts)]
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones included, before anything is cut off."""
+        return self.tokenizer.lengths(texts)
 
     def score(self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str], query: Query = "image") -> Tensor:
         """How well each text fits each image, [N, M] on the CPU; higher is better, neither scaled nor shifted.
@@ -132,9 +155,9 @@ class BaseScorer:
         rows, columns = self._tile(images, texts)
         strips = []
         with evaluating(self.model):
-            for column in _slices(len(texts), columns):
+            for column in slices(len(texts), columns):
                 score_images = self._against(texts[column].to(self.device), query)
-                strips.append([score_images(images[row].to(self.device)).cpu() for row in _slices(len(images), rows)])
+                strips.append([score_images(images[row].to(self.device)).cpu() for row in slices(len(images), rows)])
         return torch.cat([torch.cat(strip) for strip in strips], dim=1)
 
     def score_classes(self, images: Embeddings, prompts: Sequence[Sequence[str]]) -> Tensor:
@@ -149,8 +172,12 @@ class BaseScorer:
         strips = []
         for groups in _portions(prompts, self.batch_size):
             texts = self.embed_texts([prompt for group in groups for prompt in group])
-            strips.append(self._score_groups(images, texts, [len(group) for group in groups]))
+            strips.append(self.score_groups(images, texts, [len(group) for group in groups]))
         return torch.cat(strips, dim=1)
+
+    def score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
+        """Scores of groups of neighbouring embedded texts, [N, len(sizes)]: here the mean over each group."""
+        return torch.stack([part.mean(dim=1) for part in torch.split(self.score(images, texts), sizes, dim=1)], dim=1)
 
     def _embed_images(self, images: Sequence[RawImage], keep: Callable[[Features], Embeddings]) -> Embeddings:
         if len(images) == 0:
@@ -161,6 +188,10 @@ class BaseScorer:
                 pixels = torch.stack([self.preprocess(image) for image in images[start : start + self.batch_size]])
                 parts.append(keep(self.model.image(pixels.to(self.device))).to("cpu"))
         return Embeddings.cat(parts)
+
+    def _settings(self) -> dict[str, Any]:
+        """What scores depend on beside the model, its preprocessing and its tokenizer, as plain values."""
+        return {}
 
     def _keep_image(self, features: Features) -> Embeddings:
         raise NotImplementedError
@@ -176,13 +207,12 @@ class BaseScorer:
         """A function that scores a tile of images against this tile of texts; what depends on the texts alone is done once."""
         raise NotImplementedError
 
-    def _score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
-        """Scores of groups of neighbouring texts, [N, len(sizes)]: here the mean over each group."""
-        return torch.stack([part.mean(dim=1) for part in torch.split(self.score(images, texts), sizes, dim=1)], dim=1)
-
 
 class Scorer(BaseScorer):
-    """Scores by the model's own similarity: cosine, late interaction, or minus a hyperbolic distance.
+    """Scores by the model's own similarity: cosine, late interaction, minus a hyperbolic distance, or a text-conditioned cosine.
+
+    Models of pairwise sigmoids are scored by the same similarity: their probability rises with it, but ends in ties near 0 and 1.
+    `logits` and `pairwise` tell how to get there.
 
     Prompts of one class: unit vectors are averaged and brought back to unit length (CLIP, Radford et al. 2021) where the
     similarity is an inner product; scores are averaged where it is not (FILIP, Yao et al. 2022; Lorentz distance).
@@ -204,6 +234,38 @@ class Scorer(BaseScorer):
         probabilities = (scores.double() * self.model.similarity.scale.item()).softmax(dim=0).tolist()
         return dict(sorted(zip(names, probabilities, strict=True), key=lambda item: -item[1]))
 
+    @property
+    def symmetric(self) -> bool:
+        """Whether a score is the same whichever side searches the other."""
+        return self.model.similarity.symmetric
+
+    @property
+    def patch_size(self) -> int:
+        """Side of what one patch sees, in pixels."""
+        return self.model.image.patch_size
+
+    def embed_patches(self, pixels: Tensor, attention: PatchAttention = "vanilla") -> tuple[Tensor, tuple[int, int]]:
+        """Patches in the space of the texts: tokens behind the tower's final norm, through the projection, at unit length.
+
+        Args:
+            pixels: [N, 3, H, W] uint8, sides multiples of `patch_size`.
+            attention: what patches look at in the last block, see `concord.models.patches`.
+
+        Returns:
+            [N, P, E] in row-major order, on the CPU, and the rows and columns of their grid.
+
+        Raises:
+            IncompatibleError: a tower without one token per patch, or a similarity that is not about angles.
+        """
+        if not isinstance(self.model.similarity, Cosine | LateInteraction):
+            raise IncompatibleError(f"patches are compared by angles, and {type(self.model.similarity).__name__} is no cosine")
+        parts = []
+        with evaluating(self.model):
+            for part in torch.split(pixels, self.batch_size):
+                tokens = patch_tokens(self.model.image, part.to(self.device), attention)
+                parts.append(F.normalize(at_least_float32(self.model.image_projection(tokens)), dim=-1).cpu())
+        return torch.cat(parts), self.model.image.grid_size(*pixels.shape[-2:])
+
     def _keep_image(self, features: Features) -> Embeddings:
         return self.model.embed_image(features)
 
@@ -211,11 +273,7 @@ class Scorer(BaseScorer):
         return self.model.embed_text(self.model.text(tokens))
 
     def _tile(self, images: Embeddings, texts: Embeddings) -> tuple[int, int]:
-        if images.tokens is not None and texts.tokens is not None:
-            cost = images.tokens.shape[1] * texts.tokens.shape[1]
-        else:
-            cost = 1 if self.model.similarity.dot_product else images.vectors.shape[1]
-        side = max(1, math.isqrt(BUDGET // cost))
+        side = max(1, math.isqrt(BUDGET // self.model.similarity.pair_cost(images, texts)))
         return side, side
 
     def _against(self, texts: Embeddings, query: Query) -> Callable[[Embeddings], Tensor]:
@@ -224,9 +282,9 @@ class Scorer(BaseScorer):
             return lambda images: similarity.image_to_text(images, texts)
         return lambda images: similarity.text_to_image(texts, images).T
 
-    def _score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
+    def score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
         if not self.model.similarity.dot_product:
-            return super()._score_groups(images, texts, sizes)
+            return super().score_groups(images, texts, sizes)
         means = torch.stack([part.mean(dim=0) for part in torch.split(texts.vectors, sizes)])
         return self.score(images, Embeddings(F.normalize(means, dim=-1)))
 
@@ -244,7 +302,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _slices(total: int, size: int) -> list[slice]:
+def slices(total: int, size: int) -> list[slice]:
+    """Neighbouring parts of so many things, of `size` each but for the last."""
     return [slice(start, start + size) for start in range(0, total, size)]
 
 

@@ -1,6 +1,7 @@
-"""How embeddings of images and texts are compared: cosine, token-wise late interaction, Lorentz distance.
+"""How embeddings of images and texts are compared: cosine, token-wise late interaction, Lorentz distance, or an image that is
+conditioned on the text.
 
-Dimensions: N rows, M columns, P image tokens, T text tokens, E embedding width.
+Dimensions: N rows, M columns, P image tokens, T text tokens, K mixture tokens, H heads, E embedding width.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 
 from concord.functional.hyperbolic import exp_map0, pairwise_distance
 from concord.functional.late_interaction import token_scores
+from concord.functional.text_conditioned import conditioned_cosines
+from concord.models.poolers import AttentionPooler
+from concord.models.transformer import check_heads
 from concord.types import Embeddings
 
-_PRODUCTS = 2**24  # inner products of tokens that exist at a time in a late interaction
+_PRODUCTS = 2**24  # numbers that belong to pairs of examples and exist at a time inside of a similarity
 
 
 class Similarity(nn.Module):
@@ -30,12 +34,14 @@ class Similarity(nn.Module):
 
     Attributes:
         needs_tokens: whether token embeddings take part.
+        symmetric: whether `text_to_image` is the transpose of `image_to_text`.
         dot_product: whether `image_to_text` is a plain inner product of `Embeddings.vectors`, so that losses may tile it.
         logit_scale: log of the scale, scalar parameter.
         logit_bias: scalar parameter or None.
     """
 
     needs_tokens: ClassVar[bool] = False
+    symmetric: ClassVar[bool] = True
     dot_product: ClassVar[bool] = False
 
     def __init__(
@@ -76,6 +82,10 @@ class Similarity(nn.Module):
         """Unscaled similarity of each text to each image, [M, N]."""
         return self.image_to_text(images, texts).T
 
+    def pair_cost(self, images: Embeddings, texts: Embeddings) -> int:
+        """About how many numbers the comparison of one image with one text holds at a time."""
+        return images.vectors.shape[1]
+
 
 class Cosine(Similarity):
     """Cosine of the angle between pooled vectors (CLIP, Radford et al. 2021). Vectors have unit length, in full precision."""
@@ -93,6 +103,9 @@ class Cosine(Similarity):
         with torch.autocast(images.vectors.device.type, enabled=False):
             return images.vectors @ texts.vectors.T
 
+    def pair_cost(self, images: Embeddings, texts: Embeddings) -> int:
+        return 1
+
 
 class LateInteraction(Similarity):
     """Each token picks its best counterpart, and the picks are averaged (FILIP, Yao et al. 2022, eq. 4-5).
@@ -102,6 +115,7 @@ class LateInteraction(Similarity):
     """
 
     needs_tokens = True
+    symmetric = False
 
     def lift_image(self, vectors: Tensor, tokens: Tensor | None = None, mask: Tensor | None = None) -> Embeddings:
         return self._lift(vectors, tokens, mask)
@@ -114,6 +128,11 @@ class LateInteraction(Similarity):
 
     def text_to_image(self, texts: Embeddings, images: Embeddings) -> Tensor:
         return _token_scores(texts, images)
+
+    def pair_cost(self, images: Embeddings, texts: Embeddings) -> int:
+        assert images.tokens is not None
+        assert texts.tokens is not None
+        return images.tokens.shape[1] * texts.tokens.shape[1]
 
     @staticmethod
     def _lift(vectors: Tensor, tokens: Tensor | None, mask: Tensor | None) -> Embeddings:
@@ -184,6 +203,80 @@ class Lorentz(Similarity):
     def _lift(self, vectors: Tensor, alpha: Tensor) -> Embeddings:
         with torch.autocast(vectors.device.type, enabled=False):
             return Embeddings(exp_map0(_full(vectors) * alpha.clamp(max=0.0).exp(), self.curvature))
+
+
+class TextConditioned(Similarity):
+    """The cosine of a text with the image as that text sees it (Llip, Lavoie et al. 2024).
+
+    An image is K mixture tokens. The text asks, in H heads; a softmax over the tokens answers with weights; the weighted tokens
+    are the image for this text alone. Every text is compared with every image in this way, in training and after it: a match
+    that alone were conditioned on its own caption would give the answer away.
+
+    Differs from the paper: there the mixture tokens are further inputs of the Vision Transformer, here K learned queries look at
+    the tokens of any tower once. Queries come from the normalised text embedding. K = 1 is an ordinary cosine.
+
+    Args:
+        embed_dim: E, a multiple of `heads`.
+        mixtures: K; the paper has 64.
+        heads: H; the paper has 8.
+        temperature: of the softmax over the mixture tokens, above 0; below 1 sharpens it.
+
+    The other arguments are those of `Similarity`. The vectors of images are their mixture under even weights, for whoever wants
+    one vector of an image without a text.
+    """
+
+    needs_tokens = True
+
+    def __init__(
+        self,
+        embed_dim: int,
+        mixtures: int = 64,
+        heads: int = 8,
+        temperature: float = 1.0,
+        init_scale: float = 1 / 0.07,
+        max_scale: float = 100.0,
+        init_bias: float | None = None,
+        learn_scale: bool = True,
+    ) -> None:
+        super().__init__(init_scale, max_scale, init_bias, learn_scale)
+        check_heads(embed_dim, heads)
+        if mixtures < 1:
+            raise ValueError(f"mixtures must be at least 1, got {mixtures}")
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}")
+        self.embed_dim = embed_dim
+        self.heads = heads
+        self.temperature = temperature
+        self.mixtures = AttentionPooler(embed_dim, mixtures, heads)
+        self.key_value = nn.Linear(embed_dim, 2 * embed_dim, bias=False)
+        self.norm_query = nn.LayerNorm(embed_dim)
+        self.query = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.output = nn.Linear(embed_dim, embed_dim, bias=False)
+        for layer in (self.key_value, self.query, self.output):
+            nn.init.normal_(layer.weight, std=embed_dim**-0.5)
+
+    def lift_image(self, vectors: Tensor, tokens: Tensor | None = None, mask: Tensor | None = None) -> Embeddings:
+        """Tokens are the keys and values of the mixture tokens side by side, [N, K, 2 * E]: all of an image that texts ask for."""
+        if tokens is None:
+            raise ValueError("tokens must be given to a text-conditioned similarity, got None")
+        lifted = _full(self.key_value(self.mixtures(tokens)))
+        even = lifted[..., self.embed_dim :].mean(dim=1)
+        return Embeddings(_unit(self.output(even)), lifted)
+
+    def lift_text(self, vectors: Tensor, tokens: Tensor | None = None, mask: Tensor | None = None) -> Embeddings:
+        return Embeddings(_unit(vectors))
+
+    def image_to_text(self, images: Embeddings, texts: Embeddings) -> Tensor:
+        assert images.tokens is not None
+        keys, values = images.tokens.view(*images.tokens.shape[:2], 2, self.heads, -1).unbind(dim=2)
+        chunk = max(1, _PRODUCTS // (len(texts) * self.pair_cost(images, texts)))
+        with torch.autocast(images.tokens.device.type, enabled=False):
+            queries = self.query(self.norm_query(texts.vectors)).view(len(texts), self.heads, -1)
+            return conditioned_cosines(keys, values, queries, texts.vectors, self.output.weight, self.temperature, chunk)
+
+    def pair_cost(self, images: Embeddings, texts: Embeddings) -> int:
+        assert images.tokens is not None
+        return self.heads * images.tokens.shape[1] + 2 * self.embed_dim
 
 
 def _full(tensor: Tensor) -> Tensor:

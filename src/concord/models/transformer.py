@@ -6,11 +6,15 @@ Dimensions: B sequences, L positions, T rows of a packed batch, D width, H heads
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from concord.models.operators import Linear, attention, self_attention
+
+Activation = Literal["gelu", "quick_gelu", "gelu_tanh"]
+"""Exact GELU; x * sigmoid(1.702 x), as OpenAI's CLIP has it; GELU approximated by tanh, as SigLIP 2 has it."""
 
 _ROUNDING = 32  # packed rows come in multiples of this, so that few different matrix shapes occur
 
@@ -95,23 +99,30 @@ class CrossAttention(nn.Module):
         return self.proj(seen.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
-class Mlp(nn.Sequential):
-    """Two linear layers with an exact GELU between them; the hidden layer is `ratio` times as wide."""
+class QuickGELU(nn.Module):
+    """x * sigmoid(1.702 x), an approximation of GELU (Hendrycks and Gimpel 2016)."""
 
-    def __init__(self, width: int, ratio: float = 4.0) -> None:
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Mlp(nn.Sequential):
+    """Two linear layers with an activation between them; the hidden layer is `ratio` times as wide."""
+
+    def __init__(self, width: int, ratio: float = 4.0, activation: Activation = "gelu") -> None:
         hidden = round(width * ratio)
-        super().__init__(Linear(width, hidden), nn.GELU(), Linear(hidden, width))
+        super().__init__(Linear(width, hidden), make_activation(activation), Linear(hidden, width))
 
 
 class Block(nn.Module):
     """Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x))."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0, activation: Activation = "gelu", norm_eps: float = 1e-5) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
+        self.norm1 = nn.LayerNorm(width, norm_eps)
         self.attention = SelfAttention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, mlp_ratio)
+        self.norm2 = nn.LayerNorm(width, norm_eps)
+        self.mlp = Mlp(width, mlp_ratio, activation)
 
     def forward(self, x: Tensor, packing: Packing | None = None, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         x = x + self.attention(self.norm1(x), packing, mask, causal)
@@ -132,6 +143,15 @@ class CrossBlock(nn.Module):
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x), self.norm_memory(memory))
         return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+
+def make_activation(name: Activation) -> nn.Module:
+    """The layer of that name."""
+    if name == "quick_gelu":
+        return QuickGELU()
+    if name in ("gelu", "gelu_tanh"):
+        return nn.GELU("tanh" if name == "gelu_tanh" else "none")
+    raise ValueError(f"activation must be gelu, quick_gelu or gelu_tanh, got {name!r}")
 
 
 def initialize(blocks: nn.ModuleList, width: int, depth: int) -> None:

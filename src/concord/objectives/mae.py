@@ -74,9 +74,9 @@ class MAE(Objective):
             raise IncompatibleError(
                 "mae needs an image tower that can encode some of its patches, which this one cannot; use a ViT (vit_*)"
             )
-        if model.image.pooling == "cascade":
+        if model.image.pooling in ("cascade", "queries"):
             raise IncompatibleError(
-                "mae needs the tokens of patches, which image.pooling=cascade replaces by its queries; use another pooling"
+                f"mae needs the tokens of patches, which image.pooling={model.image.pooling} replaces by its queries; use another pooling"
             )
 
     def setup(self, model: DualEncoder) -> None:

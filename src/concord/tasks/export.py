@@ -1,4 +1,4 @@
-"""`task=export`: hand a model on as safetensors and JSON."""
+"""`task=export`: hand a model on, in our format or in another library's."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import Any
 
 from rich.console import Console
 
+from concord.errors import ConfigError, nearest
 from concord.models.checkpoint import export as write_export
+from concord.models.interop import EXPORTS
 from concord.tasks.assemble import require_path
 
 
-def export(cfg: dict[str, Any], folder: Path, checkpoint: str | None, output: str | None) -> Path:
-    """Write a checkpoint as a folder that `concord.load` reads: `output`, or `export/` in this job's folder.
+def export(cfg: dict[str, Any], folder: Path, checkpoint: str | None, output: str | None, format: str) -> Path:
+    """Write a checkpoint as a folder: `output`, or `export/` in this job's folder.
 
     Raises:
-        ConfigError: without a checkpoint.
-        CheckpointError: for one that cannot be read.
+        ConfigError: without a checkpoint, or for an unknown format.
+        CheckpointError: for a checkpoint that cannot be read.
+        IncompatibleError: for a model that the format cannot express.
     """
+    if format not in ("concord", *EXPORTS):
+        raise ConfigError(f"task.format={format} is no format; {nearest(format, ('concord', *EXPORTS))}")
     path = require_path(checkpoint, "checkpoint", "task=export checkpoint=runs/.../checkpoints/best.ckpt output=my_model")
-    written = write_export(path, Path(output) if output is not None else folder / "export")
+    written = write_export(path, Path(output) if output is not None else folder / "export", format)
     Console().print(f"exported: {written}", soft_wrap=True)
     return written

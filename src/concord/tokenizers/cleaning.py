@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import html
+import string
 from typing import Literal
 
 import ftfy
 
-Cleaning = Literal["none", "lower", "clip"]
-"""`none` keeps the caption, `lower` puts it in lower case, `clip` also repairs and collapses it as CLIP does."""
+Cleaning = Literal["none", "lower", "clip", "repair", "canonical"]
+"""`none` keeps the caption, `lower` puts it in lower case, `clip` also repairs and collapses it as CLIP does, `repair` does so
+and keeps the case, `canonical` does as `clip` and leaves out ASCII punctuation (SigLIP)."""
 
-CLEANINGS = ("none", "lower", "clip")
+CLEANINGS = ("none", "lower", "clip", "repair", "canonical")
+
+_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
 
 def clean(text: str, how: Cleaning) -> str:
@@ -18,18 +22,23 @@ def clean(text: str, how: Cleaning) -> str:
     if not isinstance(text, str):
         raise TypeError(f"a caption must be a string, got {type(text).__name__}")
     text = _encodable(text)
+    if how == "none":
+        return text
     if how == "lower":
         return text.lower()
-    return _clip(text) if how == "clip" else text
+    text = _repair(text)
+    if how == "canonical":
+        return " ".join(text.translate(_PUNCTUATION).lower().split())
+    return text.lower() if how == "clip" else text
 
 
-def _clip(text: str) -> str:
-    """Repair encodings, unescape HTML twice, collapse white space, lower case (Radford et al. 2021, their tokenizer)."""
+def _repair(text: str) -> str:
+    """Repair encodings, unescape HTML twice, collapse white space (Radford et al. 2021, their tokenizer)."""
     # Printable ASCII without an entity is already what ftfy would make of it, and ftfy is most of the cost.
     if not (text.isascii() and text.isprintable() and "&" not in text):
         text = html.unescape(html.unescape(ftfy.fix_text(text)))
         text = _encodable(text)
-    return " ".join(text.split()).lower()
+    return " ".join(text.split())
 
 
 def _encodable(text: str) -> str:

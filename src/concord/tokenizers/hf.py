@@ -31,7 +31,7 @@ class HFTokenizer(Tokenizer):
         engine = tokenizers.Tokenizer.from_str(source.backend_tokenizer.to_str())
         engine.no_padding()
         engine.no_truncation()
-        prefix, suffix = _frame(engine)
+        prefix, suffix = frame(engine)
         if not suffix:
             prefix = prefix or [value for value in (source.bos_token_id,) if value is not None]
             suffix = [value for value in (source.eos_token_id, source.sep_token_id) if value is not None][:1]
@@ -56,7 +56,7 @@ def _from_pretrained(name: str) -> Any:
     return tokenizer
 
 
-def _frame(engine: tokenizers.Tokenizer) -> tuple[list[int], list[int]]:
+def frame(engine: tokenizers.Tokenizer) -> tuple[list[int], list[int]]:
     """The special ids that the tokenizer puts before and after a text."""
     encoding = engine.encode("a")
     special = encoding.special_tokens_mask
