@@ -1,6 +1,6 @@
 """The table of contents of one WebDataset shard: which examples it holds, and where their members lie.
 
-Dimensions: N examples, K = 3 kinds of members (image, text, JSON).
+Dimensions: N examples, K kinds of members.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from concord.errors import DataError
 logger = logging.getLogger(__name__)
 
 IMAGE, TEXT, JSON = range(3)
-KINDS = {".jpg": IMAGE, ".jpeg": IMAGE, ".png": IMAGE, ".webp": IMAGE, ".txt": TEXT, ".json": JSON}
+PICTURES = {".jpg": IMAGE, ".jpeg": IMAGE, ".png": IMAGE, ".webp": IMAGE}
+KINDS = {**PICTURES, ".txt": TEXT, ".json": JSON}
+"""What the members of image-text shards are, by suffix; other shards have kinds of their own, numbered from `IMAGE` on."""
+
 ABSENT, CUT = -1, -2
 """In place of a size: no such member; a member that runs over the end of its shard."""
 
@@ -32,15 +35,18 @@ _Groups = dict[str, list[list[int]]]
 """By name without suffix: offset and size of the member of each kind."""
 
 
-KIND_COUNT = 3
+def kind_count(kinds: Mapping[str, int]) -> int:
+    """K, how many kinds of members suffixes stand for."""
+    return max(kinds.values()) + 1
 
 
-def row_type(key_bytes: int) -> np.dtype:
+def row_type(key_bytes: int, kinds: Mapping[str, int] = KINDS) -> np.dtype:
     """One example: its key, and of each kind of member the offset and size in bytes."""
-    return np.dtype([("key", f"S{key_bytes}"), ("offset", "<i8", (KIND_COUNT,)), ("size", "<i8", (KIND_COUNT,))])
+    count = kind_count(kinds)
+    return np.dtype([("key", f"S{key_bytes}"), ("offset", "<i8", (count,)), ("size", "<i8", (count,))])
 
 
-def table_of_contents(shard: str, size: int, storage: Storage) -> np.ndarray:
+def table_of_contents(shard: str, size: int, storage: Storage, kinds: Mapping[str, int] = KINDS) -> np.ndarray:
     """The examples of a shard in order of first appearance: [N] of `row_type`.
 
     Members belong together when their names agree up to the last dot, wherever in the shard they stand; the first of each
@@ -49,6 +55,7 @@ def table_of_contents(shard: str, size: int, storage: Storage) -> np.ndarray:
 
     Args:
         size: of the shard in bytes.
+        kinds: the kind of member that each suffix stands for; members with other suffixes are passed over.
 
     Raises:
         DataError: for a shard that is not an uncompressed tar, and one with a damaged header.
@@ -56,8 +63,8 @@ def table_of_contents(shard: str, size: int, storage: Storage) -> np.ndarray:
     """
     groups: _Groups = {}
     repeated = 0
-    for stem, kind, member in _recognised(shard, size, storage):
-        spans = groups.setdefault(stem, [[0, ABSENT] for _ in range(KIND_COUNT)])
+    for stem, kind, member in _recognised(shard, size, storage, kinds):
+        spans = groups.setdefault(stem, [[0, ABSENT] for _ in range(kind_count(kinds))])
         if spans[kind][1] == ABSENT:
             spans[kind] = [member.offset, member.size] if member.offset + member.size <= size else [0, CUT]
         else:
@@ -65,15 +72,15 @@ def table_of_contents(shard: str, size: int, storage: Storage) -> np.ndarray:
     if repeated:
         logger.warning("%s: %d members repeat an earlier name; the first of each is used", without_secrets(shard), repeated)
     _join_parts(groups)
-    return _as_rows(groups)
+    return _as_rows(groups, kinds)
 
 
-def _recognised(shard: str, size: int, storage: Storage) -> Iterator[tuple[str, int, Member]]:
+def _recognised(shard: str, size: int, storage: Storage, kinds: Mapping[str, int]) -> Iterator[tuple[str, int, Member]]:
     """The members of known kinds, each with its name up to the last dot."""
     try:
         for member in members(_ReadAhead(shard, storage), size):
             stem, suffix = os.path.splitext(member.name)
-            kind = KINDS.get(suffix.lower())
+            kind = kinds.get(suffix.lower())
             if kind is not None and not os.path.basename(stem).startswith("._"):  # resource forks that macOS puts into tars
                 yield stem, kind, member
     except TarDamage as damage:
@@ -112,9 +119,9 @@ def _join_parts(groups: _Groups) -> None:
         if _lacks(groups[name], IMAGE) and (whole := _whole(name, groups)) is not None:
             groups[whole] = [mine if mine[1] != ABSENT else part for mine, part in zip(groups[whole], groups.pop(name), strict=True)]
     for name in dotted:
-        if name in groups and _lacks(groups[name], TEXT, JSON):
+        if name in groups and _is_alone(groups[name]):
             whole = _whole(name, groups)
-            if whole is not None and not _lacks(groups[whole], TEXT, JSON):
+            if whole is not None and not _is_alone(groups[whole]):
                 del groups[name]
 
 
@@ -127,13 +134,18 @@ def _whole(name: str, groups: _Groups) -> str | None:
     return None
 
 
-def _lacks(spans: list[list[int]], *kinds: int) -> bool:
-    return all(spans[kind][1] == ABSENT for kind in kinds)
+def _lacks(spans: list[list[int]], kind: int) -> bool:
+    return spans[kind][1] == ABSENT
 
 
-def _as_rows(groups: _Groups) -> np.ndarray:
+def _is_alone(spans: list[list[int]]) -> bool:
+    """Whether an image has nothing beside it."""
+    return all(_lacks(spans, kind) for kind in range(IMAGE + 1, len(spans)))
+
+
+def _as_rows(groups: _Groups, kinds: Mapping[str, int]) -> np.ndarray:
     keys = [_bounded(name.encode("utf-8", "surrogateescape")) for name in groups]
-    rows = np.zeros(len(keys), dtype=row_type(max(map(len, keys), default=1)))
+    rows = np.zeros(len(keys), dtype=row_type(max(map(len, keys), default=1), kinds))
     if keys:
         spans = np.array(list(groups.values()), dtype=np.int64)  # [N, K, 2]
         rows["key"], rows["offset"], rows["size"] = keys, spans[:, :, 0], spans[:, :, 1]

@@ -13,18 +13,27 @@ from concord.errors import DataError, nearest
 T = TypeVar("T")
 
 
+def load_json(storage: Storage, file: str) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        DataError: for a file that is not there, or is not JSON (such as half a download).
+    """
+    content = storage.read(file)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        what = " ".join(str(error).split())
+        raise DataError(f"{without_secrets(file)} is not JSON: {what}; is it complete?") from None
+
+
 def load_document(storage: Storage, file: str) -> dict[str, Any]:
     """The JSON object that a file holds.
 
     Raises:
-        DataError: for a file that is not there, is not JSON (such as half a download), or holds no object.
+        DataError: for a file that is not there, is not JSON, or holds no object.
     """
-    content = storage.read(file)
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        what = " ".join(str(error).split())
-        raise DataError(f"{without_secrets(file)} is not JSON: {what}; is it complete?") from None
+    document = load_json(storage, file)
     if not isinstance(document, dict):
         raise DataError(f"{without_secrets(file)}: expected a JSON object, got {_kind(document)}")
     return document

@@ -63,7 +63,7 @@ class Folder:
         self._needs_json = self.fields.needs_json or metadata == "json"
         self.storage = storage if storage is not None else Storage()
         self.name = name if name is not None else self.root.resolve().name
-        self._rows = pack(_with_neighbours(_files(self.root, follow_links)), SCHEMA)
+        self._rows = pack(_with_neighbours(files_below(self.root, follow_links)), SCHEMA)
         if not len(self):
             raise DataError(f"{self.root}: no image in it; looked for {', '.join(IMAGE_SUFFIXES)}")
         require_captions(self, self.fields.advice(self._document_or_none(0)))
@@ -134,7 +134,7 @@ def _with_neighbours(files: Iterator[str]) -> list[tuple[bytes, bytes | None, by
     return [(os.fsencode(file), texts.get(".txt"), texts.get(".json")) for file, texts in found]
 
 
-def _files(root: Path, follow_links: bool) -> Iterator[str]:
+def files_below(root: Path, follow_links: bool) -> Iterator[str]:
     """Regular files below a folder, as paths from it with forward slashes; hidden resource forks of macOS are passed over."""
     home = os.path.realpath(root)
     visited, outside = {home}, 0

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from concord.data.readers.contents import ABSENT, CUT, row_type, table_of_contents
+from concord.data.readers.contents import ABSENT, CUT, KINDS, row_type, table_of_contents
 from concord.data.readers.threads import in_threads
+from concord.data.source import digest
 from concord.data.storage.storage import FileState, Storage, StorageError, fingerprint
 from concord.files import write_atomically
 
@@ -44,14 +45,16 @@ class ShardIndex:
     Args:
         shards: paths or URLs.
         storage: reads them.
+        kinds: the kind of member that each suffix stands for; see `table_of_contents`.
 
     Raises:
         DataError: for a shard that is no tar or cannot be read.
     """
 
-    def __init__(self, shards: Sequence[str], storage: Storage) -> None:
+    def __init__(self, shards: Sequence[str], storage: Storage, kinds: Mapping[str, int] = KINDS) -> None:
         self.shards = list(shards)
         self.storage = storage
+        self.kinds = kinds
         self.folder = storage.cache / "index" if storage.cache is not None else None
         self._warned = False
         found = in_threads(self._remember, len(self.shards), "indexing shards")
@@ -117,24 +120,27 @@ class ShardIndex:
         """State and number of examples of a shard, and its table where that could not be stored."""
         shard = self.shards[number]
         state = self.storage.state(shard)
-        rows = _load(self._file(shard, state))
+        rows = _load(self._file(shard, state), self.kinds)
         if rows is not None:
             return state, len(rows), None
-        rows = table_of_contents(shard, state.size, self.storage)
+        rows = table_of_contents(shard, state.size, self.storage, self.kinds)
         return state, len(rows), None if self._save(self._file(shard, state), rows) else rows
 
     def _again(self, shard: str, state: FileState) -> np.ndarray:
         """A table that was stored; read anew where somebody emptied the cache meanwhile."""
-        rows = _load(self._file(shard, state))
+        rows = _load(self._file(shard, state), self.kinds)
         if rows is None:
             if self.storage.state(shard) != state:
                 raise StorageError("shard has changed since the start", shard)
-            rows = table_of_contents(shard, state.size, self.storage)
+            rows = table_of_contents(shard, state.size, self.storage, self.kinds)
             self._save(self._file(shard, state), rows)
         return rows
 
     def _file(self, shard: str, state: FileState) -> Path | None:
-        return self.folder / f"{fingerprint(shard, state)}-{FORMAT}.npy" if self.folder is not None else None
+        if self.folder is None:
+            return None
+        kinds = "" if self.kinds == KINDS else f"-{digest(sorted(self.kinds.items()))[:8]}"
+        return self.folder / f"{fingerprint(shard, state)}-{FORMAT}{kinds}.npy"
 
     def _save(self, file: Path | None, rows: np.ndarray) -> bool:
         if file is None:
@@ -154,7 +160,7 @@ def _readable(offset: int, size: int, end: int) -> int:
     return size if size == ABSENT or (offset >= 0 and 0 <= size <= end - offset) else CUT
 
 
-def _load(file: Path | None) -> np.ndarray | None:
+def _load(file: Path | None, kinds: Mapping[str, int]) -> np.ndarray | None:
     """A table from the cache; None when it is not there, damaged, or something else."""
     if file is None:
         return None
@@ -164,4 +170,4 @@ def _load(file: Path | None) -> np.ndarray | None:
         return None
     if not isinstance(rows, np.ndarray) or rows.ndim != 1 or rows.dtype.names is None or rows.dtype.names[0] != "key":
         return None
-    return np.asarray(rows) if rows.dtype == row_type(rows.dtype["key"].itemsize) else None
+    return np.asarray(rows) if rows.dtype == row_type(rows.dtype["key"].itemsize, kinds) else None

@@ -48,7 +48,7 @@ class Table(ColumnSource):
     ) -> None:
         storage = storage if storage is not None else Storage()
         file = TableFile(_only(path, storage), storage)
-        separator = _separator(separator, file.suffix)
+        separator = separator_of(separator, file.suffix)
         root = image_root if image_root is not None else folder_of(file.path)
         if not is_url(root) and not Path(root).expanduser().is_dir():
             raise DataError(f"image_root: {root}: no such folder")
@@ -64,7 +64,7 @@ def _only(path: str, storage: Storage) -> str:
     return files[0]
 
 
-def _separator(given: str | None, suffix: str) -> str | None:
+def separator_of(given: str | None, suffix: str) -> str | None:
     """The character between cells; None for JSON."""
     separator = NAMED_SEPARATORS.get(given, given) if given is not None else SEPARATORS.get(suffix)
     if given is not None and suffix not in SEPARATORS:

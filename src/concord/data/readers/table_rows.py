@@ -93,18 +93,23 @@ class _FileRows:
 
 
 class SeparatedRows(_FileRows):
-    """The rows of a CSV or TSV file with a header line.
+    """The rows of a CSV or TSV file.
 
     Cells may be quoted with ", then they may hold the separator and line breaks. Bytes that are not UTF-8 become surrogates, and
     the rows that hold them bad examples.
+
+    Args:
+        file: the table.
+        separator: what stands between cells.
+        header: names of the columns, for a file whose first line is a row already; None where it names the columns.
 
     Raises:
         DataError: for a file that cannot be parsed, and one without rows.
     """
 
-    def __init__(self, file: TableFile, separator: str) -> None:
+    def __init__(self, file: TableFile, separator: str, header: Sequence[str] | None = None) -> None:
         super().__init__(file)
-        self._table = _parse_separated(file, separator)
+        self._table = _parse_separated(file, separator, header)
         if not len(self._table):
             raise DataError(f"{self.place}: no rows in it")
         names = self._table.column_names
@@ -152,7 +157,7 @@ class JsonRows(_FileRows):
             return []
 
 
-def _parse_separated(file: TableFile, separator: str) -> pa.Table:
+def _parse_separated(file: TableFile, separator: str, header: Sequence[str] | None) -> pa.Table:
     """All cells as bytes, [rows] per column."""
     refused: list[pyarrow.csv.InvalidRow] = []
 
@@ -160,7 +165,7 @@ def _parse_separated(file: TableFile, separator: str) -> pa.Table:
         refused.append(row)
         return "error"
 
-    read = pyarrow.csv.ReadOptions(use_threads=False, block_size=LARGEST_ROW)
+    read = pyarrow.csv.ReadOptions(use_threads=False, block_size=LARGEST_ROW, column_names=header)
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse)
     content = file.content()
     try:

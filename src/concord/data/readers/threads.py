@@ -56,4 +56,5 @@ def _bar(title: str, total: int) -> Iterator[Callable[[], None]]:
     try:
         yield advance
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else stopping writes an empty line
+            bar.stop()

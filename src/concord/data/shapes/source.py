@@ -33,8 +33,9 @@ class Shapes:
       texture: it would tell the right caption from wrong ones by its rarity, as only right ones hold combinations
       that training never had.
 
-    metadata: `scene` (one dict per object), `relations` ((0, "left", 1): the first object is to the left of the second),
-    `background`; with one object also `label` (8 colour + shape), `class_name` and `place`.
+    metadata: `scene` (one dict per object), `objects` (their colours and shapes in words), `large` (the place of the only large
+    one, else None), `relations` ((0, "left", 1): the first object is to the left of the second), `background`; with one
+    object also `label` (8 colour + shape), `class_name` and `place`.
 
     Args:
         split: which combinations of colour, shape and texture.
@@ -108,7 +109,10 @@ class Shapes:
 
 
 def _describe(scene: Scene) -> dict[str, Any]:
+    large = [place for place, thing in enumerate(scene.things) if thing.look.size == "large"]
     metadata: dict[str, Any] = {
+        "objects": [f"{thing.look.colour} {thing.look.shape}" for thing in scene.things],
+        "large": large[0] if len(large) == 1 else None,
         "scene": [
             {
                 "shape": thing.look.shape,
