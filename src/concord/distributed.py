@@ -6,7 +6,9 @@ does, equals the loss and gradient of one process that holds the global batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -128,10 +130,14 @@ class Ranks:
         What a job is must not depend on the number of ranks; then the answers do not either, to the bit. An error on one rank
         ends all of them. The answers are pickled: tensors in them belong on the CPU.
         """
+        return self.spread_in_turn(jobs, lambda own: map(work, own))
+
+    def spread_in_turn(self, jobs: Sequence[J], work: Callable[[Sequence[J]], Iterable[R]]) -> list[R]:
+        """As `spread`, for work that is handed all jobs of a rank and answers them in turn, so that it can prepare the next ones."""
         own: list[R] = []
         error: Exception | None = None
         try:
-            own = [work(job) for job in jobs[self.rank :: self.world]]
+            own = list(work(jobs[self.rank :: self.world]))
         except Exception as caught:
             if self.world == 1:
                 raise
@@ -145,6 +151,21 @@ class Ranks:
                 raise failure
         return [answers[place % self.world][0][place // self.world] for place in range(len(jobs))]
 
+    @contextmanager
+    def as_on_first(self, tensors: Iterable[Tensor]) -> Iterator[None]:
+        """Inside, the tensors hold what they hold on the first rank; afterwards what they held before."""
+        tensors = list(tensors) if self.world > 1 else []
+        before = [tensor.clone() for tensor in tensors]
+        for tensor in tensors:
+            first = tensor.contiguous()
+            dist.broadcast(first, 0)
+            tensor.copy_(first)
+        try:
+            yield
+        finally:
+            for tensor, own in zip(tensors, before, strict=True):
+                tensor.copy_(own)
+
     def _reduce(self, value: Tensor, operation: Any) -> Tensor:
         total = value.detach().clone()
         if self.world > 1:
@@ -154,6 +175,12 @@ class Ranks:
 
 class Alarm:
     """A word that a process leaves for the others beside all collectives: whoever waits inside of one hears nothing else."""
+
+    PERIOD = 0.5
+    """Seconds between two times that a listening process looks."""
+
+    GRACE = 3.0
+    """Seconds that a process which rang waits before it ends, so that the others can hear it, and write down why they end."""
 
     _KEY = "concord/alarm"
 
@@ -176,6 +203,18 @@ class Alarm:
         except (RuntimeError, ValueError):  # the process that keeps the words has ended
             return None
         return word, int(code)
+
+    @staticmethod
+    def listen(over: threading.Event, follow: Callable[[str, int], None]) -> None:
+        """Call `follow` with the word and the exit code as soon as a process left them, in a thread that ends when it is over."""
+
+        def wait() -> None:
+            while not over.wait(Alarm.PERIOD):
+                if (heard := Alarm.heard()) is not None:
+                    over.set()
+                    follow(*heard)
+
+        threading.Thread(target=wait, name="alarm", daemon=True).start()
 
 
 def _store() -> Any:

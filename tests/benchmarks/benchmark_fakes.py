@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from concord.errors import DataError
+from concord.items import Item
 from concord.types import Embeddings, Pair, RawImage
 
 
@@ -47,6 +48,15 @@ class FakeReader:
             raise DataError("no such picture")
         metadata = {} if self.metadata is None else self.metadata[index]
         return Pair(picture(index), tuple(self.captions[index]), f"key-{index}", self.name, metadata)
+
+
+class FakeItems:
+    """Of each picture of a reader one question: its first caption, or a text that is wrong."""
+
+    def __init__(self, images: FakeReader, wrong: Callable[[int], str], subset: str = "swap") -> None:
+        self.images = images
+        self.name = images.name
+        self.items = [Item(f"item-{i}", "texts", (i,), (own[0], wrong(i)), subset=subset) for i, own in enumerate(images.captions)]
 
 
 class FakeScorer:

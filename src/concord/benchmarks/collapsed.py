@@ -8,13 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from concord.types import Embeddings, RawImage
+from concord.types import Embeddings, PatchAttention, RawImage
 
 
 class Collapsed:
     """All embeddings are one vector, all scores one number. A fair test gives it no more than chance."""
 
     pairwise = False
+    symmetric = True
+    patch_size = 1
+    """Any size of a picture is a multiple of it."""
 
     def embed_images(self, images: Sequence[RawImage]) -> Embeddings:
         return same(len(images))
@@ -24,6 +27,10 @@ class Collapsed:
 
     def embed_features(self, images: Sequence[RawImage]) -> Embeddings:
         return same(len(images))
+
+    def embed_patches(self, pixels: Tensor, attention: PatchAttention = "vanilla") -> tuple[Tensor, tuple[int, int]]:
+        rows, columns = pixels.shape[-2:]
+        return same(1).vectors.expand(len(pixels), rows * columns, 2), (rows, columns)
 
     def score(
         self, images: Embeddings | Sequence[RawImage], texts: Embeddings | Sequence[str], query: Literal["image", "text"] = "image"

@@ -6,63 +6,27 @@ import logging
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from concord.benchmarks.cache import EmbeddingCache, ModelCache
 from concord.benchmarks.collapsed import Collapsed, same
-from concord.benchmarks.protocol import Featured, Reader, Scorer
+from concord.benchmarks.protocol import Featured, Grouped, Reader, Scorer
+from concord.benchmarks.reading import CHUNK, Examples, Look, Part, embed_parts
 from concord.distributed import Ranks
-from concord.errors import DataError, IncompatibleError
-from concord.images import encoded_bytes
-from concord.types import Embeddings, Pair, RawImage
+from concord.errors import DataError
+from concord.types import Embeddings
+
+__all__ = ["Evaluation", "Examples", "log"]
 
 log = logging.getLogger(__name__)
 
-CHUNK = 256
-"""Pictures that are read and embedded together. The parts of the work never depend on the number of processes, so that its
-result does not either."""
-
 TEXTS = 1024
 """Texts that are embedded together."""
-
-Look = Literal["embedding", "features"]
-"""What is kept of a picture: its embedding, or the image tower's output before the projection."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What a benchmark keeps of N examples; the pictures are read again where they are shown.
-
-    Attributes:
-        indices: [N] places in the reader.
-        pairs: [N] the examples, without their pictures.
-        images: [N] their embedded pictures.
-        checksum: of keys, pictures, captions and labels, in order.
-    """
-
-    reader: Reader
-    indices: list[int]
-    pairs: list[Pair]
-    images: Embeddings
-    checksum: str = ""
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def picture(self, row: int) -> RawImage:
-        """The image of one example, as the source gives it."""
-        return self.reader[self.indices[row]].image
-
-    def take(self, rows: Sequence[int]) -> Examples:
-        """Some of the examples, in the order of the rows."""
-        chosen = torch.tensor(rows)
-        indices, pairs = [self.indices[row] for row in rows], [self.pairs[row] for row in rows]
-        return Examples(self.reader, indices, pairs, self.images[chosen], self.checksum)
 
 
 class Evaluation:
@@ -77,6 +41,10 @@ class Evaluation:
         bootstrap: number of resamples; 0 leaves intervals out.
         gallery: examples to show per question.
         ranks: the processes that share the work.
+        cache: where embeddings are kept between runs.
+
+    Attributes:
+        embedded: how many pictures were read and embedded so far, on all processes.
     """
 
     def __init__(
@@ -87,6 +55,7 @@ class Evaluation:
         bootstrap: int = 1000,
         gallery: int = 16,
         ranks: Ranks | None = None,
+        cache: EmbeddingCache | None = None,
     ) -> None:
         self.scorer = scorer
         self.others = dict(others or {})
@@ -94,7 +63,10 @@ class Evaluation:
         self.bootstrap = bootstrap
         self.gallery = gallery
         self.ranks = Ranks() if ranks is None else ranks
-        self._embedded: dict[tuple[int, Reader, int | None, Look], Examples] = {}
+        self.embedded = 0
+        self._cache = cache
+        self._kept: dict[int, ModelCache | None] = {}
+        self._examples: dict[tuple[int, Reader, int | None, Look], Examples] = {}
         self._original: Evaluation | None = None
 
     def collapsed(self) -> Evaluation:
@@ -110,6 +82,8 @@ class Evaluation:
     def examples(self, reader: Reader, limit: int | None = None, scorer: Scorer | None = None, look: Look = "embedding") -> Examples:
         """Read and embed a data set. Tasks that ask for the same one, or for an equal one, share the work.
 
+        What cannot be read is left out, with a warning.
+
         Args:
             reader: the data set.
             limit: at most so many examples, a random subset by the seed; None takes all.
@@ -117,7 +91,7 @@ class Evaluation:
             look: what is kept of each picture.
 
         Raises:
-            DataError: where no example can be read.
+            DataError: where no example can be read, with the commonest cause.
             IncompatibleError: for features of a scorer that has none.
         """
         if self._original is not None:
@@ -125,103 +99,82 @@ class Evaluation:
             return replace(examples, images=same(len(examples)))
         scorer = self.scorer if scorer is None else scorer
         key = (id(scorer), reader, limit, look)
-        if key not in self._embedded:
-            self._embedded[key] = embed(reader, self._subset(reader, limit), scorer, look, self.ranks)
-        return self._embedded[key]
+        if key not in self._examples:
+            self._examples[key] = self._embed(reader, self.subset(reader, limit), scorer, look)
+        return self._examples[key]
+
+    def subset(self, reader: Reader, limit: int | None) -> list[int]:
+        """The places of at most so many examples, a random subset by the seed, in order; None takes all."""
+        if limit is None or limit >= len(reader):
+            return list(range(len(reader)))
+        return sorted(self.generator("subset", reader.name).choice(len(reader), size=limit, replace=False).tolist())
+
+    def deepest_look(self) -> Look:
+        """What probes see of a picture: the features before the projection where the model shows them, else its embedding."""
+        if self._original is not None:
+            return self._original.deepest_look()
+        return "features" if isinstance(self.scorer, Featured) else "embedding"
 
     def texts(self, texts: Sequence[str], scorer: Scorer | None = None) -> Embeddings:
         """Embed texts on all processes; each part holds texts of like length, so that little is padded."""
         scorer = self.scorer if scorer is None else scorer
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         parts = [order[start : start + TEXTS] for start in range(0, len(order), TEXTS)]
-        embedded = self.ranks.spread(parts, lambda part: scorer.embed_texts([texts[index] for index in part]))
+        embedded = self.ranks.spread(parts, lambda part: self._embed_texts([texts[index] for index in part], scorer))
         return Embeddings.cat(embedded)[torch.tensor(order).argsort()]
 
     def class_scores(self, images: Embeddings, prompts: Sequence[Sequence[str]], scorer: Scorer | None = None) -> Tensor:
         """How well each class fits each image, [N, C], see `Scorer.score_classes`; the classes are shared out to the processes."""
         scorer = self.scorer if scorer is None else scorer
-        parts = _portions(prompts)
-        return torch.cat(self.ranks.spread(parts, lambda part: scorer.score_classes(images, part).cpu()), dim=1)
+        strips = self.ranks.spread(_portions(prompts), lambda part: self._class_scores(images, part, scorer).cpu())
+        return torch.cat(strips, dim=1)
 
     def shown(self, count: int, name: str) -> list[int]:
         """Which of so many examples go to the gallery: a random few, the same in every run of the same seed."""
         chosen = self.generator("gallery", name).permutation(count)[: self.gallery]
         return sorted(chosen.tolist())
 
-    def _subset(self, reader: Reader, limit: int | None) -> list[int]:
-        if limit is None or limit >= len(reader):
-            return list(range(len(reader)))
-        return sorted(self.generator("subset", reader.name).choice(len(reader), size=limit, replace=False).tolist())
+    def _embed(self, reader: Reader, indices: Sequence[int], scorer: Scorer, look: Look) -> Examples:
+        shelf = self._kept_of(scorer)
+        chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
+        parts = self.ranks.spread_in_turn(chunks, lambda own: embed_parts(reader, own, scorer, look, shelf))
+        self.embedded += sum(len(part.indices) for part in parts if not part.kept)
+        return _join(reader, parts)
+
+    def _embed_texts(self, texts: Sequence[str], scorer: Scorer) -> Embeddings:
+        kept = self._kept_of(scorer)
+        if kept is None:
+            return scorer.embed_texts(texts)
+        embedded = kept.load_texts(texts)
+        if embedded is None:
+            embedded = scorer.embed_texts(texts)
+            kept.keep_texts(texts, embedded)
+        return embedded
+
+    def _class_scores(self, images: Embeddings, prompts: Sequence[Sequence[str]], scorer: Scorer) -> Tensor:
+        if not isinstance(scorer, Grouped):
+            return scorer.score_classes(images, prompts)
+        texts = self._embed_texts([prompt for group in prompts for prompt in group], scorer)
+        return scorer.score_groups(images, texts, [len(group) for group in prompts])
+
+    def _kept_of(self, scorer: Scorer) -> ModelCache | None:
+        if id(scorer) not in self._kept:
+            self._kept[id(scorer)] = None if self._cache is None else self._cache.of(scorer)
+        return self._kept[id(scorer)]
 
 
-def embed(reader: Reader, indices: Sequence[int], scorer: Scorer, look: Look = "embedding", ranks: Ranks | None = None) -> Examples:
-    """Read and embed examples, a few hundred pictures at a time; what cannot be read is left out, with a warning.
-
-    Raises:
-        DataError: where no example can be read, with the commonest cause.
-        IncompatibleError: for features of a scorer that has none.
-    """
-    if look == "features" and not isinstance(scorer, Featured):
-        raise IncompatibleError(f"{reader.name}: this model shows no features before its projection; probe its embeddings instead")
-    chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
-    parts = (Ranks() if ranks is None else ranks).spread(chunks, lambda chunk: _read_and_embed(reader, chunk, scorer, look))
+def _join(reader: Reader, parts: Sequence[Part]) -> Examples:
     causes: Counter[str] = sum((part.causes for part in parts), Counter())
-    pairs = [pair for part in parts for _, pair in part.chunk]
+    pairs = [pair for part in parts for pair in part.pairs]
+    tried = len(pairs) + causes.total()
     commonest = f" (mostly: {causes.most_common(1)[0][0]})" if causes else ""
     if not pairs:
-        raise DataError(f"{reader.name}: none of {len(indices)} examples can be read{commonest}")
+        raise DataError(f"{reader.name}: none of {tried} examples can be read{commonest}")
     if causes:
-        log.warning("%s: %d of %d examples cannot be read and are left out%s", reader.name, causes.total(), len(indices), commonest)
-    images = Embeddings.cat([embedded for part in parts for embedded in part.embedded])
-    checksum = blake2b("".join(part.digest for part in parts).encode(), digest_size=8).hexdigest()
-    return Examples(reader, [index for part in parts for index, _ in part.chunk], pairs, images, checksum)
-
-
-Chunk = list[tuple[int, Pair]]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What came of some neighbouring examples."""
-
-    chunk: Chunk
-    embedded: list[Embeddings]
-    causes: Counter[str]
-    digest: str
-
-
-def _read_and_embed(reader: Reader, indices: Sequence[int], scorer: Scorer, look: Look) -> _Part:
-    causes: Counter[str] = Counter()
-    chunk: Chunk = []
-    for index in indices:
-        try:
-            chunk.append((index, reader[index]))
-        except DataError as error:
-            causes[str(error)] += 1
-    readable, embedded = _embed_readable(scorer, chunk, causes, look) if chunk else ([], [])
-    hashed = blake2b(digest_size=8)
-    for _, pair in readable:
-        for word in (pair.key, *pair.captions, str(pair.metadata.get("label", ""))):
-            hashed.update(word.encode("utf-8", "backslashreplace") + b"\0")
-        hashed.update(encoded_bytes(pair.image))
-    return _Part([(index, replace(pair, image=b"")) for index, pair in readable], embedded, causes, hashed.hexdigest())
-
-
-def _embed_readable(scorer: Scorer, chunk: Chunk, causes: Counter[str], look: Look) -> tuple[Chunk, list[Embeddings]]:
-    """The chunk embedded; where a picture in it is broken, by halves, until the broken ones stand alone."""
-    images = [pair.image for _, pair in chunk]
-    try:
-        if look == "features":
-            assert isinstance(scorer, Featured)
-            return chunk, [scorer.embed_features(images)]
-        return chunk, [scorer.embed_images(images)]
-    except DataError as error:
-        if len(chunk) == 1:
-            causes[str(error)] += 1
-            return [], []
-    half = len(chunk) // 2
-    first, second = (_embed_readable(scorer, part, causes, look) for part in (chunk[:half], chunk[half:]))
-    return first[0] + second[0], first[1] + second[1]
+        log.warning("%s: %d of %d examples cannot be read and are left out%s", reader.name, causes.total(), tried, commonest)
+    checksum = blake2b("".join(part.checksum for part in parts).encode(), digest_size=8).hexdigest()
+    images = Embeddings.cat([part.images for part in parts if part.images is not None])
+    return Examples(reader, [index for part in parts for index in part.indices], pairs, images, checksum)
 
 
 def _portions(groups: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:

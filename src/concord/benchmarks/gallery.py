@@ -31,7 +31,7 @@ class GalleryItem:
     """One question and the model's best answers, best first.
 
     Attributes:
-        task: "zero_shot", "image_to_text" or "text_to_image".
+        task: what kind of question: "zero_shot", "image_to_text", "text_to_image", "compositional", "composed", ...
         dataset: name of the reader.
         image, query: the question, a picture or a text.
         truth: right answers in words.
@@ -44,6 +44,19 @@ class GalleryItem:
     query: str | None
     truth: list[str]
     top: list[Candidate]
+
+
+def mixed(order: Sequence[int], right: Sequence[bool], count: int) -> list[int]:
+    """So many of the questions in an order, half of them answered wrongly where there are enough of both; sorted.
+
+    Args:
+        order: of the questions, a random one.
+        right: by question whether it was answered rightly.
+        count: how many to show.
+    """
+    wrong, fine = [place for place in order if not right[place]], [place for place in order if right[place]]
+    shown = wrong[: max(count // 2, count - len(fine))]
+    return sorted([*shown, *fine[: count - len(shown)]])
 
 
 def write_gallery(items: Sequence[GalleryItem], folder: Path) -> None:

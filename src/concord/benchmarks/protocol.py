@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from concord.types import Embeddings, Pair, RawImage
+from concord.types import Embeddings, Pair, PatchAttention, RawImage
 
 Query = Literal["image", "text"]
 
@@ -62,12 +62,34 @@ class Featured(Protocol):
 
 
 @runtime_checkable
+class Preparing(Protocol):
+    """A scorer whose pictures can be brought to its tower ahead of it."""
+
+    def prepare(self, image: RawImage) -> RawImage:
+        """A picture of which `embed_images` makes the same as of the original, with less to do. Several threads may call this.
+
+        Raises:
+            DataError: where it cannot be decoded.
+        """
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A scorer that brings the prompts of a class together after they were embedded."""
+
+    def score_groups(self, images: Embeddings, texts: Embeddings, sizes: list[int]) -> Tensor:
+        """As `score_classes`, [N, C], for embedded prompts: the first class has `sizes[0]` of them, and so on."""
+        ...
+
+
+@runtime_checkable
 class Dense(Protocol):
     """A scorer that places the patches of an image in the space of its texts, for segmentation."""
 
-    def embed_patches(self, pixels: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    def embed_patches(self, pixels: Tensor, attention: PatchAttention = "vanilla") -> tuple[Tensor, tuple[int, int]]:
         """Of pixels [N, 3, H, W] uint8, whose sides are multiples of the patch size: unit vectors [N, P, E] in row-major
-        order, on the CPU, and the rows and columns of their grid."""
+        order, on the CPU, and the rows and columns of their grid; `attention` says what the patches look at last."""
         ...
 
     @property
@@ -83,6 +105,32 @@ class Identified(Protocol):
         ...
 
 
+@runtime_checkable
+class Truncating(Protocol):
+    """A scorer that can say which texts it does not read to their end."""
+
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """By text, whether it is longer than the model reads."""
+        ...
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """A scorer that can say how it cuts texts into tokens."""
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones included, before anything is cut off."""
+        ...
+
+
+@runtime_checkable
+class Symmetric(Protocol):
+    """A scorer that can say that `query` makes no difference to its scores; of one that cannot, it is taken to make one."""
+
+    @property
+    def symmetric(self) -> bool: ...
+
+
 class Named(Protocol):
     """A data set of any kind."""
 
@@ -93,7 +141,7 @@ class Named(Protocol):
 
 
 class Reader(Named, Protocol):
-    """A data set of single examples, with random access."""
+    """A data set of single examples, with random access. Several threads may ask at once."""
 
     def __len__(self) -> int: ...
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concord.benchmarks.gallery import GalleryItem, write_gallery
-from concord.files import write_atomically
+from concord.benchmarks.tables import write_predictions, write_tables
+from concord.files import write_json
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Results:
         answers: example by example.
         figures: data of pictures by name, plain values that `concord.reports` draws: see `concord.benchmarks.figures`.
         skipped: tasks that were not run, with the reason.
+        about: what is common to all records: the model, its fingerprint, versions.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -100,6 +102,7 @@ class Results:
     answers: list[Answers] = field(default_factory=list)
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    about: dict[str, str] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
         """Value by flat name, the form that loggers and `metrics.json` take."""
@@ -111,9 +114,18 @@ class Results:
         return replace(self, records=[replace(record, collapsed=found.get(record.name)) for record in self.records])
 
     def write(self, folder: Path) -> None:
-        """Leave `records.json` and `gallery/` in a run folder; earlier ones are replaced."""
+        """Leave these in a folder; what an earlier measurement left there is replaced.
+
+        `records.json`, and the same as tables with the columns of `about`: `records.csv` and `records.parquet`; `gallery/`;
+        `figures.json`, `skipped.json` and `about.json`; `predictions.parquet` where there are answers. They hold no date, so
+        that equal results are equal files.
+        """
         write_records(self.records, folder / "records.json")
+        write_tables(Record, self.records, self.about, folder)
         write_gallery(self.gallery, folder / "gallery")
+        for name, content in (("figures", self.figures), ("skipped", self.skipped), ("about", self.about)):
+            write_json(folder / f"{name}.json", _plain(content))
+        write_predictions(self.answers, folder / "predictions.parquet")
 
 
 def merge(parts: Sequence[Results]) -> Results:
@@ -124,13 +136,13 @@ def merge(parts: Sequence[Results]) -> Results:
         [answer for part in parts for answer in part.answers],
         {name: figure for part in parts for name, figure in part.figures.items()},
         {name: reason for part in parts for name, reason in part.skipped.items()},
+        {name: value for part in parts for name, value in part.about.items()},
     )
 
 
 def write_records(records: Sequence[Record], path: Path) -> None:
     """As a JSON list of objects; nan becomes null, so that any reader of JSON can read it."""
-    text = json.dumps([_plain(asdict(record)) for record in records], indent=1, allow_nan=False)
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_json(path, _plain([asdict(record) for record in records]))
 
 
 def read_records(path: Path) -> list[Record]:
@@ -139,5 +151,10 @@ def read_records(path: Path) -> list[Record]:
     return [Record(**{**row, "value": math.nan if row["value"] is None else row["value"]}) for row in rows]
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

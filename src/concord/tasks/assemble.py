@@ -10,14 +10,16 @@ from typing import Any
 import torch
 
 from concord.benchmarks import Bench
-from concord.config import build, check, is_node
+from concord.config import TARGET, build, check, is_node, locate
 from concord.data import Views, WebDataModule
 from concord.errors import ConfigError, DataError, IncompatibleError
 from concord.images import Preprocess
 from concord.methods import Pretrainer
 from concord.models import DualEncoder
 from concord.models.checkpoint import describe, without_fetching
+from concord.models.likelihood import CaptionLikelihood
 from concord.objectives import Objective
+from concord.tasks.measure import SCORER_INJECTED, build_bench
 from concord.tokenizers import Tokenizer
 
 METHOD_INJECTED = ("model", "optimizer", "schedule")
@@ -44,7 +46,7 @@ def assemble(cfg: Mapping[str, Any], tokenizer: Tokenizer | None) -> Parts:
         cfg: the configuration, already checked.
         tokenizer: one that is there already, of a checkpoint; None builds the configured one.
     """
-    bench: Bench = build(cfg["benchmark"], "benchmark")
+    bench = build_bench(cfg["benchmark"])
     data: WebDataModule = build(cfg["data"], "data")
     if tokenizer is None:
         tokenizer = build_tokenizer(cfg, data)
@@ -119,6 +121,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
         check(cfg[group], group)
     check(cfg["method"], "method", METHOD_INJECTED)
     check(cfg["preprocess"], "preprocess", ("image_size",))
+    check(cfg["scorer"], "scorer", SCORER_INJECTED)
     check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
     for group in ("callbacks", "logger"):
         for name, node in cfg[group].items():
@@ -129,6 +132,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     method = outline_method(cfg, tokenizer)
     _check_text(cfg, tokenizer, method.model)
     _check_batch(cfg, method)
+    _check_scorer(cfg, method.model)
 
 
 def model_spec(cfg: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -175,6 +179,12 @@ def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
             f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
             f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
         )
+
+
+def _check_scorer(cfg: Mapping[str, Any], model: DualEncoder) -> None:
+    scorer = locate(cfg["scorer"][TARGET], "scorer")
+    if isinstance(scorer, type) and issubclass(scorer, CaptionLikelihood):
+        scorer.check(model)
 
 
 def require_path(value: str | None, key: str, example: str) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from concord.config import TARGET, locate
 from concord.errors import ConfigError
 
-GROUPS = ("method", "objective", "data", "benchmark")
+GROUPS = ("method", "objective", "data", "benchmark", "test")
 PAPER = "# Paper: "
 
 

@@ -88,7 +88,7 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
 
     def measured(module: L.LightningModule) -> Results:
         assert isinstance(module, Pretrainer)
-        return measure(parts.bench, module.model, parts.preprocess, parts.tokenizer)
+        return measure(parts.bench, cfg["scorer"], module.model, parts.preprocess, parts.tokenizer, cfg["name"])
 
     injected: dict[str, dict[str, Any]] = {
         "benchmark": {"measure": measured},

@@ -17,6 +17,7 @@ from concord.training.callbacks.base import is_logging_step
 from concord.training.checkpointing import AtomicCheckpointIO
 from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
 from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
+from concord.training.processes import processes
 from concord.training.randomness import RandomStates, preserved_random_state, seed_everything
 from concord.training.schedules import Constant, Cosine, Linear, Schedule
 from concord.training.trainer import make_trainer
@@ -49,5 +50,6 @@ __all__ = [
     "is_logging_step",
     "make_trainer",
     "preserved_random_state",
+    "processes",
     "seed_everything",
 ]

@@ -15,6 +15,9 @@ from concord.training.checkpointing import AtomicCheckpointIO
 from concord.training.loggers import CSVLogger, RunLogger
 from concord.training.quiet import quiet_lightning
 
+Accelerator = Literal["auto", "cpu", "gpu"]
+Strategy = Literal["auto", "ddp", "ddp_find_unused_parameters_true"]
+
 _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -22,10 +25,10 @@ def make_trainer(
     *,
     max_steps: int,
     precision: Literal["32", "bf16", "16"] = "32",
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto",
+    accelerator: Accelerator = "auto",
     devices: int | Literal["auto"] = "auto",
     nodes: int = 1,
-    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto",
+    strategy: Strategy = "auto",
     gradient_clip: float | None = None,
     accumulate: int = 1,
     log_every: int = 10,
@@ -55,9 +58,10 @@ def make_trainer(
         ValueError: a number out of its range.
         ConfigError: fp16 without a GPU, or GPUs that are not there.
     """
-    _check_numbers(max_steps, nodes, devices, gradient_clip, accumulate, log_every)
-    on_gpu = accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
-    _check_device(on_gpu, precision, devices)
+    _check_numbers(max_steps, gradient_clip, accumulate, log_every)
+    accelerator, devices = place(accelerator, devices, nodes)
+    if precision == "16" and accelerator == "cpu":
+        raise ConfigError("trainer.precision=16 needs a GPU; use trainer.precision=bf16 or 32")
     quiet_lightning()
     loggers = [CSVLogger(), *logger]
     for one in loggers:
@@ -66,8 +70,8 @@ def make_trainer(
         default_root_dir=folder,
         max_steps=max_steps,
         max_epochs=-1,
-        accelerator="gpu" if on_gpu else "cpu",
-        devices="auto" if devices == "auto" and on_gpu else 1 if devices == "auto" else devices,
+        accelerator=accelerator,
+        devices=devices,
         num_nodes=nodes,
         strategy=strategy,
         precision=_PRECISIONS[precision],
@@ -88,23 +92,30 @@ def make_trainer(
     )
 
 
-def _check_numbers(max_steps: int, nodes: int, devices: int | str, gradient_clip: float | None, accumulate: int, log_every: int) -> None:
-    for name, value in {"max_steps": max_steps, "nodes": nodes, "accumulate": accumulate, "log_every": log_every}.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+def place(accelerator: Accelerator, devices: int | Literal["auto"], nodes: int) -> tuple[Accelerator, int | Literal["auto"]]:
+    """Where to compute, as Lightning takes it: "gpu" or "cpu", and how many processes per node.
+
+    Raises:
+        ValueError: a number out of its range.
+        ConfigError: GPUs that are not there.
+    """
+    if nodes < 1:
+        raise ValueError(f"nodes must be at least 1, got {nodes}")
     if isinstance(devices, int) and devices < 1:
         raise ValueError(f"devices must be at least 1 or auto, got {devices}")
-    if gradient_clip is not None and not gradient_clip > 0:
-        raise ValueError(f"gradient_clip must be above 0 or null, got {gradient_clip}")
-
-
-def _check_device(on_gpu: bool, precision: str, devices: int | str) -> None:
-    if not on_gpu:
-        if precision == "16":
-            raise ConfigError("trainer.precision=16 needs a GPU; use trainer.precision=bf16 or 32")
-        return
+    if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available()):
+        return "cpu", 1 if devices == "auto" else devices
     found = torch.cuda.device_count()
     if found == 0:
         raise ConfigError("trainer.accelerator=gpu, but PyTorch finds no GPU; use trainer.accelerator=cpu")
     if isinstance(devices, int) and devices > found:
         raise ConfigError(f"trainer.devices={devices}, but PyTorch finds {found} GPUs")
+    return "gpu", devices
+
+
+def _check_numbers(max_steps: int, gradient_clip: float | None, accumulate: int, log_every: int) -> None:
+    for name, value in {"max_steps": max_steps, "accumulate": accumulate, "log_every": log_every}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if gradient_clip is not None and not gradient_clip > 0:
+        raise ValueError(f"gradient_clip must be above 0 or null, got {gradient_clip}")

@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 import torch
 from torch import nn
 
+from concord.distributed import Ranks
 from concord.training import BenchmarkCallback, Checkpoints, RunLogger
 from concord.training.callbacks.benchmark import evaluating
 from concord.training.loggers.csv import read_rows
+from concord.training.randomness import random_state, seed_everything
+from tests.processes import run_on_ranks
 from tests.training.tiny import TinyModule, tiny_run, weights
 
 
@@ -94,6 +98,29 @@ def test_a_resumed_run_measures_the_rest(tmp_path: Path) -> None:
     callback = BenchmarkCallback(bench.run, every_n_steps=2)
     tiny_run(tmp_path, max_steps=6, callbacks=[callback], resume=True)
     assert len(bench.values) == 2
+
+
+def measure_on_rank(folder: Path) -> tuple[list[bool], dict[str, float], list[str]]:
+    """On one of several ranks: which random states stayed, what became of the values, and what was written."""
+    rank = Ranks.current().rank
+    module = TinyModule()
+    seed_everything(0, rank)
+    before = random_state()
+    trainer = SimpleNamespace(
+        global_step=3, is_global_zero=rank == 0, strategy=SimpleNamespace(root_device=torch.device("cpu")), callback_metrics={}, loggers=[]
+    )
+    trainer.default_root_dir = folder / str(rank)
+    BenchmarkCallback(Greedy().run).on_train_end(trainer, module)  # type: ignore[arg-type]
+    after = random_state()
+    stayed = [torch.equal(before[name], after[name]) for name in ("python", "numpy", "torch")]
+    return stayed, {name: float(value) for name, value in trainer.callback_metrics.items()}, [p.name for p in folder.glob(f"{rank}/*.json")]
+
+
+def test_every_rank_measures_and_only_the_first_writes(tmp_path: Path) -> None:
+    found = run_on_ranks(measure_on_rank, 2, tmp_path, tmp_path)
+    assert [stayed for stayed, _, _ in found] == [[True] * 3] * 2
+    assert [set(values) for _, values, _ in found] == [{"sum/weights"}] * 2
+    assert [written for _, _, written in found] == [["records.json"], []]
 
 
 def test_predictions_are_shown(tmp_path: Path) -> None:

@@ -46,11 +46,11 @@ class Results(Protocol):
 class BenchmarkCallback(StepCallback):
     """Measures the model every N optimizer steps and at the end; training goes on as if nothing had happened.
 
-    The first rank measures and the others wait. The values go to the loggers, to `trainer.callback_metrics` (so that a
-    checkpoint can follow one of them), and to the run folder through `Results.write`.
+    All ranks measure together, and all get the same. The values go to the loggers, to `trainer.callback_metrics` (so that a
+    checkpoint can follow one of them), and, by the first rank, to the run folder through `Results.write`.
 
     Args:
-        measure: runs the benchmark on the module as it is now.
+        measure: runs the benchmark on the module as it is now; every rank calls it.
         every_n_steps: None for the end only.
         at_end: whether to measure after the last step.
     """
@@ -76,13 +76,11 @@ class BenchmarkCallback(StepCallback):
 
     def _measure(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._measured_step = trainer.global_step
-        values: dict[str, float] = {}
+        with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad():
+            results = self.measure(module)
+        values = {record.name: float(record.value) for record in results.records}
         if trainer.is_global_zero:
-            with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad():
-                results = self.measure(module)
-            values = {record.name: float(record.value) for record in results.records}
             self._report(trainer, results, values)
-        values = trainer.strategy.broadcast(values)
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in values.items()})
 
     def _report(self, trainer: L.Trainer, results: Results, values: dict[str, float]) -> None:

@@ -15,9 +15,7 @@ from concord.errors import ConcordError
 from concord.training.callbacks.progress import Progress
 from concord.training.callbacks.record import RunRecord
 
-_PERIOD = 0.5  # seconds between two looks at the alarm
 _RECORDING = 2.0  # seconds at most for a process that ends to write down why
-_GRACE = 3.0  # seconds for the others to notice and end: longer than the two together
 
 
 class StopTogether(L.Callback):
@@ -34,7 +32,7 @@ class StopTogether(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.world_size > 1:
             self._over.clear()
-            threading.Thread(target=self._listen, args=(trainer, pl_module), name="stop-together", daemon=True).start()
+            Alarm.listen(self._over, lambda word, code: _follow(trainer, pl_module, word, code))
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self._over.set()
@@ -45,13 +43,7 @@ class StopTogether(L.Callback):
             return
         what = " ".join(str(exception).split()) or type(exception).__name__
         if Alarm.ring(f"process {trainer.global_rank} of {trainer.world_size} stopped: {what}", exit_code(exception)):
-            time.sleep(_GRACE)  # the first process keeps the place where the others listen
-
-    def _listen(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        while not self._over.wait(_PERIOD):
-            if (heard := Alarm.heard()) is not None:
-                self._over.set()
-                _follow(trainer, module, *heard)
+            time.sleep(Alarm.GRACE)  # the first process keeps the place where the others listen
 
 
 def exit_code(error: BaseException) -> int:
