@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from torch import Tensor
 
 RawImage = bytes | Path | Image.Image | np.ndarray
 """An image as sources give it: encoded bytes, a file, a PIL picture, or an array [H, W, C] of uint8."""
+
+PatchAttention = Literal["vanilla", "value", "self", "clear"]
+"""What the patches look at in the last block of a tower when they are read one by one: see `concord.models.patches`."""
 
 
 class Caption(str):

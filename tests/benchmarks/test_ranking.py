@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import top_k_accuracy_score
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from concord.benchmarks.ranking import label_ranks, match_ranks, rivals
+from concord.benchmarks.ranking import label_ranks, rivals
 
 MATRIX = arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(2, 6)), elements=st.integers(-3, 3))
 
@@ -50,10 +50,3 @@ def test_what_is_not_a_number_never_wins(broken: float) -> None:
 def test_minus_infinity_is_a_score_that_can_be_beaten() -> None:
     scores = torch.tensor([[0.0, float("-inf"), -1.0]])
     assert label_ranks(scores, torch.tensor([0])).tolist() == [1]
-
-
-def test_what_is_not_a_number_never_matches() -> None:
-    nan = float("nan")
-    scores = torch.tensor([[nan, 0.1, 0.2], [nan, nan, nan], [0.3, 0.1, nan]])
-    pairs = torch.tensor([[0, 0], [1, 0], [1, 1], [2, 0]])
-    assert match_ranks(lambda rows: scores[rows], pairs, torch.ones(3, dtype=torch.int64)).tolist() == [3, 2, 2]

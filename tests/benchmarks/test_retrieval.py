@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional.retrieval import retrieval_hit_rate
 
-from concord.benchmarks import Bench, Record, Retrieval, ranking
+from concord.benchmarks import Bench, Record, Retrieval
+from concord.benchmarks.matching import match_both
 from concord.benchmarks.pool import Pool
-from concord.benchmarks.ranking import match_ranks
+from concord.distributed import Ranks
 from concord.errors import DataError
 
 CAPTIONS = [[f"image {i}, caption {j}" for j in range(i % 3 + 1)] for i in range(60)]
 
 
-def measure(scorer: FakeScorer, captions: list[list[str]], **settings: int) -> dict[str, Record]:
+def measure(scorer: FakeScorer, captions: Sequence[Sequence[str]], **settings: Any) -> dict[str, Record]:
     results = Bench({"retrieval": Retrieval(FakeReader(captions), **settings)}, gallery=0).run(scorer)
     return {record.name.removeprefix("retrieval/fake/"): record for record in results.records}
 
@@ -50,45 +54,55 @@ def pools(draw: st.DrawFn) -> tuple[list[list[str]], list[str], np.ndarray]:
     return captions, texts, np.array(scores).reshape(len(captions), len(texts))
 
 
-@given(pools(), st.integers(1, 20))
+@given(pools())
 @settings(max_examples=200, deadline=None)
-def test_ranks_are_those_of_plain_loops(example: tuple[list[list[str]], list[str], np.ndarray], tile: int) -> None:
+def test_ranks_are_those_of_plain_loops(example: tuple[list[list[str]], list[str], np.ndarray]) -> None:
     captions, texts, scores = example
-    pool = Pool(captions)
+    pool = Pool.of(captions)
     table = torch.from_numpy(scores[:, [texts.index(text) for text in pool.texts]]).double()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking, "TILE", tile)
-        by_image = match_ranks(lambda some: table[some], pool.pairs, pool.copies)
-        by_text = match_ranks(lambda some: table.T[some], pool.pairs_by_text, torch.ones(len(captions), dtype=torch.int64))
-    assert (by_image.tolist(), by_text[pool.text_of].tolist()) == slow_ranks(scores, captions, texts)
+    by_image, by_text = match_both(lambda image, text: table[image][:, text], pool.matches(), Ranks())
+    found = by_image.first.tolist(), by_text.take(pool.text_of.numpy()).first.tolist()
+    assert found == slow_ranks(scores, captions, texts)
 
 
-def test_never_more_than_a_tile_of_scores_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "TILE", 400)
-    pool = Pool([[f"text {i}"] for i in range(100)])
-    table = torch.randn(100, 100, generator=torch.Generator().manual_seed(0))
-    asked: list[int] = []
-
-    def score(some: slice) -> torch.Tensor:
-        asked.append(table[some].numel())
-        return table[some]
-
-    match_ranks(score, pool.pairs, pool.copies)
-    assert asked == [400] * 25
+@given(pools(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_part_of_a_pool_is_the_pool_of_the_part(example: tuple[list[list[str]], list[str], np.ndarray], data: st.DataObject) -> None:
+    captions, _, _ = example
+    start = data.draw(st.integers(0, len(captions) - 1))
+    end = data.draw(st.integers(start + 1, len(captions)))
+    for duplicates in ("shared", "separate"):
+        part, kept = Pool.of(captions, duplicates=duplicates).part(start, end)  # type: ignore[arg-type]
+        alone = Pool.of(captions[start:end], duplicates=duplicates)  # type: ignore[arg-type]
+        order = [alone.texts.index(text) for text in part.texts] if duplicates == "shared" else list(range(len(part.texts)))
+        assert [Pool.of(captions, duplicates=duplicates).texts[text] for text in kept.tolist()] == part.texts  # type: ignore[arg-type]
+        assert sorted(part.texts) == sorted(alone.texts)
+        assert part.image_of.tolist() == alone.image_of.tolist()
+        assert [order[text] for text in part.text_of.tolist()] == alone.text_of.tolist()
+        assert sorted((image, order[text]) for image, text in part.pairs.tolist()) == [tuple(pair) for pair in alone.pairs.tolist()]
+        assert part.copies.tolist() == alone.copies[order].tolist()
 
 
 @pytest.mark.parametrize(("high", "low"), [(1.0, 0.0), (-0.05, -0.9), (-40.0, -41.0)])
 def test_a_perfect_model_is_perfect_whatever_the_sign(high: float, low: float) -> None:
     records = measure(Oracle(CAPTIONS, high, low), CAPTIONS)
     for direction in ("image_to_text", "text_to_image"):
-        assert records[f"{direction}/r1"].value == 1.0
-        assert records[f"{direction}/median_rank"].value == 1.0
+        for metric in ("r1", "r5", "r10", "median_rank", "mrr"):
+            assert records[f"{direction}/{metric}"].value == 1.0
+    assert records["image_to_text/map_r"].value == records["image_to_text/r_precision"].value == 1.0
+    assert (records["mean_recall"].value, records["rsum"].value) == (1.0, 6.0)
 
 
 def test_a_collapsed_model_finds_nothing() -> None:
     records = measure(Collapsed(), CAPTIONS)
-    assert {record.value for name, record in records.items() if "median" not in name} == {0.0}
+    for name, record in records.items():
+        if "median" not in name:
+            assert record.value == 0.0 if "mrr" not in name else record.value <= 1 / 60
+            assert record.chance is not None
+            assert record.value < record.chance
+            assert record.half is None or record.half == pytest.approx(record.chance)
     assert records["text_to_image/median_rank"].value == 60
+    assert (records["text_to_image/r1"].ties, records["text_to_image/r1"].n) == (120, 120)
 
 
 def test_a_guessing_model_is_at_chance() -> None:
@@ -97,7 +111,7 @@ def test_a_guessing_model_is_at_chance() -> None:
         assert record.chance is not None
         assert record.low is not None
         assert record.high is not None
-        assert record.low <= record.value <= record.high
+        assert record.low <= record.value <= record.high, record.name
         assert record.low <= record.chance <= record.high, record.name
 
 
@@ -139,11 +153,11 @@ def test_copies_of_a_caption_match_every_image_that_has_it() -> None:
 
 def test_a_caption_that_is_not_in_the_pool_still_fits_its_image() -> None:
     captions = [["a red circle"], ["a circle on the left", "a red circle"], ["a blue square"]]
-    pool = Pool(captions, first=1)
+    pool = Pool.of(captions, first=1)
     assert pool.texts == ["a red circle", "a circle on the left", "a blue square"]
     assert pool.pairs.tolist() == [[0, 0], [1, 0], [1, 1], [2, 2]]
-    assert pool.pairs_by_text.tolist() == [[0, 0], [0, 1], [1, 1], [2, 2]]
-    assert {record.value for record in measure(Oracle(captions), captions, captions_per_image=1).values()} == {1.0}
+    found = measure(Oracle(captions), captions, captions_per_image=1)
+    assert {record.value for name, record in found.items() if name != "rsum"} == {1.0}
 
 
 def test_each_copy_of_a_wrong_caption_takes_a_place() -> None:
@@ -152,10 +166,7 @@ def test_each_copy_of_a_wrong_caption_takes_a_place() -> None:
     records = measure(Table(scores, texts), [["right"], ["wrong"], ["wrong"]])
     assert records["image_to_text/median_rank"].value == 1
     assert records["image_to_text/r1"].value == pytest.approx(2 / 3)
-    table = torch.from_numpy(scores).flip(1)  # in the order in which the texts appear
-    pool = Pool([["right"], ["wrong"], ["wrong"]])
-    ranks = match_ranks(lambda some: table[some], pool.pairs, pool.copies)
-    assert ranks.tolist() == [3, 1, 1]
+    assert records["image_to_text/mrr"].value == pytest.approx((1 / 3 + 1 + 1) / 3)
 
 
 @pytest.mark.parametrize("k", [1, 5, 10])
@@ -201,5 +212,42 @@ def test_images_without_a_caption_are_left_out() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="captions_per_image must be at least 1"):
         Retrieval(FakeReader(CAPTIONS), captions_per_image=0)
+    for settings_of, message in (
+        ({"controls": ["reversed"]}, "controls must be among first_sentence, last_60_words, shuffled_sentences, got 'reversed'"),
+        ({"duplicates": "none"}, "duplicates must be shared or separate, got 'none'"),
+        ({"match": "image"}, "match must be caption or label, got 'image'"),
+        ({"precisions": [5, 0]}, "precisions must be at least 1, got 0"),
+        ({"folds_of": 1}, "folds_of must be at least 2 or null, got 1"),
+        ({"folds_of": 10, "limit": 5}, "folds_of and limit cannot be given together"),
+        ({"by_language": True, "folds_of": 10}, "by_language cannot be combined"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Retrieval(FakeReader(CAPTIONS), **settings_of)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="limit must be at least 2"):
         Retrieval(FakeReader(CAPTIONS), limit=1)
+
+
+def test_folds_are_searched_alone_and_averaged() -> None:
+    # 7 of 60 images remain behind folds of 53, and CAPTIONS has folds of unequal numbers of captions.
+    for size, folds in ((20, [(0, 20), (20, 40), (40, 60)]), (53, [(0, 53)]), (25, [(0, 25), (25, 50)])):
+        found = measure(Guessing(3), CAPTIONS, folds_of=size)
+        alone = [measure(Numbered(start), CAPTIONS[start:end]) for start, end in folds]
+        for name in ("image_to_text/r1", "text_to_image/r5", "text_to_image/r10"):
+            record = found[f"folds_of_{size}/{name}"]
+            for column in ("value", "chance", "half"):
+                assert getattr(record, column) == pytest.approx(np.mean([getattr(part[name], column) for part in alone]))
+            assert record.low is not None
+            assert record.high is not None
+            assert record.low <= record.value <= record.high
+            assert record.n == sum(part[name].n for part in alone)
+
+
+class Numbered(Guessing):
+    """The guesses of a part of the pictures, which there are counted from 0."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__(3)
+        self.start = start
+
+    def value(self, image: int, text: str) -> float:
+        return super().value(image + self.start, text)

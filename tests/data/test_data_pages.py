@@ -1,4 +1,4 @@
-"""Every command in `docs/data_sets.md` and `docs/data.md` composes and fits, with the files that the pages tell to write."""
+"""Every command on the pages of `docs/` composes and fits, with the files that the pages tell to write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from concord.tasks.assemble import check_config
 from tests.composing import compose_config
 from tests.conftest import ROOT
 
-PAGE = "\n".join((ROOT / "docs" / name).read_text() for name in ("data_sets.md", "data.md"))
+PAGE = "\n".join((ROOT / "docs" / name).read_text() for name in ("data_sets.md", "data.md", "benchmarks.md"))
 FILES = re.findall(r"```yaml\n# file: (\S+)\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [
     line

@@ -40,7 +40,7 @@ def item(task: str, label: str, image: str | None = "a.png") -> dict[str, Any]:
         "image": image,
         "query": "<b>query</b>",
         "truth": [label],
-        "top": [{"label": label, "image": "a.png", "score": 0.25, "correct": True}],
+        "top": [{"label": label, "image": "a.png" if task == "text_to_image" else None, "score": 0.25, "correct": True}],
     }
 
 
@@ -99,3 +99,51 @@ def test_no_run_is_said_in_one_line(tmp_path: Path) -> None:
         find_runs(tmp_path)
     with pytest.raises(DataError, match="is not a folder"):
         find_runs(tmp_path / "nothing")
+
+
+def full_record(**columns: Any) -> dict[str, Any]:
+    return {**record("compositional/swap/accuracy", 0.6, 0.55, 0.65, 0.5), **columns}
+
+
+def test_a_line_says_what_a_value_has_to_beat(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", [full_record(blind=0.58, blind_by="longer", collapsed=0.0, n=100, units=25)])
+    line = lines(find_runs(tmp_path / "run"))[0]
+    assert (line.chance, line.blind, line.collapsed, line.n) == ("50.0", "58.0 longer", "0.0", "100 (25)")
+    assert (line.section, line.metric) == ("compositional/swap", "accuracy")
+    assert line.cells[0].weak  # 55.0 to 65.0 does not clear 58.0
+    console = Console(width=220, record=True, file=io.StringIO())
+    console.print(leaderboard(find_runs(tmp_path / "run")))
+    assert "60.0 (=) [55.0, 65.0]" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("columns", "weak"),
+    [({"blind": 0.3}, False), ({"chance": 0.55}, True), ({"chance": None}, False), ({"low": None, "high": None}, False)],
+)
+def test_a_value_is_weak_unless_its_interval_clears_chance_and_blind(tmp_path: Path, columns: dict[str, Any], weak: bool) -> None:
+    make_run(tmp_path / "run", [full_record(**columns)])
+    assert lines(find_runs(tmp_path / "run"))[0].cells[0].weak == weak
+
+
+def test_less_is_better_for_ranks(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", [record("retrieval/d/median_rank", 5.0, 4.0, 6.0, 50.0)])
+    assert not lines(find_runs(tmp_path / "run"))[0].cells[0].weak
+
+
+def test_numbers_of_other_data_or_rules_are_not_compared(tmp_path: Path) -> None:
+    make_run(tmp_path / "one", [full_record(data="a", protocol="p")])
+    make_run(tmp_path / "two", [full_record(data="b", protocol="p", value=0.9)])
+    line = lines(find_runs(tmp_path))[0]
+    assert not line.comparable
+    assert [cell.text for cell in line.cells] == ["60.0 ≠", "90.0 ≠"]
+    assert not any(cell.best or cell.tied for cell in line.cells)
+
+
+def test_pictures_and_what_was_not_measured_stand_on_the_page(two_runs: Path) -> None:
+    curve = {"kind": "curve", "title": "few shots", "x": [1, 2], "series": {"a": [1, 2]}, "x_label": "x", "y_label": "y", "log": False}
+    (two_runs / "one" / "figures.json").write_text(json.dumps({"probe": curve, "broken": {"kind": "<b>"}}))
+    (two_runs / "one" / "skipped.json").write_text(json.dumps({"imagenet": "no such folder <x>"}))
+    page = write_page(find_runs(two_runs), two_runs / "report.html").read_text()
+    assert "few shots" in page
+    assert "not drawn: there is no picture of kind &#39;&lt;b&gt;&#39;" in page
+    assert "no such folder &lt;x&gt;" in page

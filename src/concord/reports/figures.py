@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from concord.reports.runs import Run
@@ -54,17 +55,34 @@ def _series(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _draw(name: str, series: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    figure = Figure(figsize=(4.2, 2.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_axes(name)
     for run_name, points in series:
-        axes.plot(points["step"], points[name], label=run_name.replace("$", r"\$"), linewidth=1.4, marker="." if len(points) < 15 else None)
-    axes.set_title(name, fontsize=9, loc="left")
+        axes.plot(points["step"], points[name], label=literal(run_name), linewidth=1.4, marker="." if len(points) < 15 else None)
     axes.set_xlabel("step", fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.grid(alpha=0.25)
     if len(series) > 1:
         axes.legend(fontsize=6)
     return svg(figure)
+
+
+def new_axes(title: str, size: tuple[float, float] = (4.2, 2.6)) -> tuple[Figure, Axes]:
+    """An empty plot in the style of all pictures; the size is in inches."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes: Axes = figure.subplots()
+    dress(axes, title)
+    return figure, axes
+
+
+def dress(axes: Axes, title: str) -> None:
+    """Title, ticks and grid in the style of all pictures."""
+    axes.set_title(literal(title), fontsize=9, loc="left")
+    axes.tick_params(labelsize=7, which="both")
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+
+
+def literal(text: str) -> str:
+    """Text that matplotlib shall not read as mathematics."""
+    return str(text).replace("$", r"\$")
 
 
 def svg(figure: Figure) -> str:

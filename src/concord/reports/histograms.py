@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
-from concord.reports.figures import svg
+from concord.reports.figures import new_axes, svg
 
 EVEN = 1.01
 """Ratio of the widest to the narrowest bin up to which an axis is linear."""
@@ -27,7 +25,7 @@ def bars(title: str, unit: str, histogram: Mapping[str, Sequence[float]], limit:
     edges, counts = np.asarray(histogram["edges"]), np.asarray(histogram["counts"])
     if np.count_nonzero(counts) < 2:
         return ""
-    figure, axes = _axes(title)
+    figure, axes = new_axes(title)
     axes.stairs(counts, edges, fill=True, color="#3b6fb6")
     widths = np.diff(edges)
     if widths.max() > EVEN * widths.min():
@@ -44,7 +42,7 @@ def size_map(sizes: Mapping[str, Any]) -> str:
     counts = np.asarray(sizes["counts"], dtype=np.float64)
     if np.count_nonzero(counts) < 2:
         return ""
-    figure, axes = _axes("width and height")
+    figure, axes = new_axes("width and height")
     shown = np.where(counts > 0, counts, np.nan).T
     mesh = axes.pcolormesh(sizes["width_edges"], sizes["height_edges"], shown, cmap="viridis_r", norm=LogNorm(1, max(2, counts.max())))
     mesh.set_rasterized(True)
@@ -57,13 +55,3 @@ def size_map(sizes: Mapping[str, Any]) -> str:
     axes.set_ylabel("height, pixels", fontsize=8)
     figure.colorbar(mesh, ax=axes).ax.tick_params(labelsize=7)
     return svg(figure)
-
-
-def _axes(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.2, 2.6), layout="constrained")
-    axes: Axes = figure.subplots()
-    axes.set_title(title, fontsize=9, loc="left")
-    axes.tick_params(labelsize=7, which="both")
-    axes.grid(alpha=0.25)
-    axes.set_axisbelow(True)
-    return figure, axes

@@ -23,6 +23,8 @@ class Run:
         curves: one row per logged event, with a column `step`.
         info: `run.json`: versions, command, speed, status.
         gallery: items of `gallery/gallery.json`.
+        figures: data of pictures by name, `figures.json`.
+        skipped: tasks that were not run, with the reason, `skipped.json`.
         problems: files that could not be read, one line each.
     """
 
@@ -32,6 +34,8 @@ class Run:
     curves: pd.DataFrame
     info: dict[str, Any]
     gallery: list[dict[str, Any]] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    skipped: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -59,6 +63,8 @@ def read_run(folder: Path, name: str) -> Run:
         curves=_curves(folder / "metrics.csv", problems),
         info=_json(folder / "run.json", dict, problems),
         gallery=_json(folder / "gallery" / "gallery.json", list, problems),
+        figures=_json(folder / "figures.json", dict, problems),
+        skipped=_json(folder / "skipped.json", dict, problems),
         problems=tuple(problems),
     )
 

@@ -47,7 +47,7 @@ from tests.data.benchmarks.classification.torchvision_layouts import (
     sun397,
     svhn,
 )
-from tests.data.benchmarks.classification.wds_layout import wds, wds_faces, wds_multilabel
+from tests.data.benchmarks.classification.wds_layout import wds, wds_captions, wds_faces, wds_multilabel
 
 Fixture = Callable[[Path], None]
 
@@ -183,4 +183,5 @@ FIXTURES: dict[str, Fixture] = {
     "voc2007": partial(wds, key="voc2007"),
     "voc2007_multilabel": partial(wds_multilabel, key="voc2007_multilabel"),
     "wds": partial(wds, key="mine"),
+    "wds_captions": wds_captions,
 }

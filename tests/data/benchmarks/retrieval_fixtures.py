@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from concord.data.benchmarks.retrieval.multilingual import XM3600_LANGUAGES
-from tests.data.benchmarks.classification.wds_layout import wds_captions
 from tests.data.samples import encode
 
 ANIMALS = ["cat", "dog", "horse", "sheep", "cow", "bear"]
@@ -280,7 +279,6 @@ FIXTURES: dict[str, Callable[[Path], None]] = {
     "retrieval_csv": retrieval_csv,
     "sharegpt4v_1k": sharegpt4v_1k,
     "urban1k": urban1k,
-    "wds_captions": wds_captions,
     "xm3600": xm3600,
     "xtd10": xtd10,
 }

@@ -379,6 +379,7 @@ def test_winogavil_puts_associations_first(tmp_path: Path) -> None:
     fixtures.winogavil(tmp_path)
     test = tests_of.WinoGAViL(str(tmp_path / "winogavil"), by="candidates")
     assert subsets(test) == {"5": 1, "6": 1, "10": 1}
+    assert subsets(tests_of.WinoGAViL(str(tmp_path / "winogavil"))) == {"5-6": 2, "10-12": 1}
     assert [item.texts for item in test.items] == [("A harvest",), ("An orchard",), ("A field",)]
     first = test.items[1]
     assert (first.form, first.right, len(first.images)) == ("set", 2, 6)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.composing import compose_config
-from tests.data.benchmarks.dense_fixtures import FIXTURES
 
 from concord.benchmarks import RegionPick, Segmentation
 from concord.config import build
 from concord.items import IGNORED
+from tests.composing import compose_config
+from tests.data.benchmarks.dense_fixtures import FIXTURES
 
-CLASSES = {"voc20": 20, "voc21": 21, "context59": 59, "context60": 60, "ade20k": 150, "coco_stuff": 171, "coco_object": 81, "cityscapes": 19}
+CLASSES = {
+    "voc20": 20,
+    "voc21": 21,
+    "context59": 59,
+    "context60": 60,
+    "ade20k": 150,
+    "coco_stuff": 171,
+    "coco_object": 81,
+    "cityscapes": 19,
+}
 FOUND = {
     "voc20": {0, 14, 19, 10},
     "voc21": {0, 1, 15, 20, 11},

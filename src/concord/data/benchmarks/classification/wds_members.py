@@ -17,6 +17,8 @@ from concord.errors import DataError
 TEXT, CLASS, VECTOR = 1, 2, 3
 SUFFIXES = {TEXT: ".txt", CLASS: ".cls", VECTOR: ".npy"}
 KINDS = {**PICTURES, **{suffix: kind for kind, suffix in SUFFIXES.items()}}
+END = 1024
+"""Bytes of zeros that end a tar."""
 
 
 class TarPictures:
@@ -27,7 +29,8 @@ class TarPictures:
         storage: reads them.
 
     Raises:
-        DataError: for a shard that is no tar, shards without members of known kinds, and an example without a picture.
+        DataError: for a shard that is no tar or is cut off, shards without members of known kinds, and an example without a
+            picture.
     """
 
     def __init__(self, shards: Sequence[str], storage: Storage) -> None:
@@ -35,6 +38,8 @@ class TarPictures:
         self._storage = storage
         if not len(self._index):
             raise DataError(f"{without_secrets(shards[0])}: no examples in it; members must be called KEY.webp, KEY.cls and so on")
+        for _ in in_threads(self._require_end, len(self._index.shards), "reading the ends of shards"):
+            pass
         self.require(IMAGE)
 
     def __len__(self) -> int:
@@ -94,6 +99,12 @@ class TarPictures:
         self.require(kind)
         for part in in_threads(lambda shard: self._members_of(shard, kind), len(self._index.shards), "reading labels"):
             yield from part
+
+    def _require_end(self, shard: int) -> None:
+        """Refuse a shard that was not copied to its end: the numbers would be those of another test."""
+        path, size = self._index.shards[shard], self._index.states[shard].size
+        if self._storage.read(path, max(0, size - END), END).strip(b"\0"):
+            raise DataError(f"{without_secrets(path)} is cut off, for it lacks the end of a tar; download it again")
 
     def _members_of(self, shard: int, kind: int) -> list[bytes]:
         rows, path = self._index.rows(shard), self._index.shards[shard]

@@ -14,6 +14,11 @@ from concord.data.storage.storage import Storage
 from concord.errors import DataError
 from concord.items import Item
 
+MOST_OF_FEW = 6
+"""Candidates up to which a question counts as one of few."""
+
+FEW, MANY = "5-6", "10-12"
+
 
 class WinoGAViL(Questions):
     """Which of 5 to 12 pictures belong to a word (Bitton et al. 2022, https://arxiv.org/abs/2207.12576), as in DataComp.
@@ -23,7 +28,8 @@ class WinoGAViL(Questions):
 
     Args:
         path: a Parquet file, a folder of them, a pattern, or the URL of one.
-        by: what the subsets are: "all", the whole test, as DataComp counts; or "candidates", how many there are.
+        by: what the subsets are: "size", few candidates (5-6) and many (10-12, which DataComp counts); or "candidates", each
+            number of them.
         name: for logs and metrics.
         storage: how files are read; from the disk or any URL when not given.
 
@@ -32,7 +38,7 @@ class WinoGAViL(Questions):
     """
 
     def __init__(
-        self, path: str, by: Literal["all", "candidates"] = "all", name: str = "winogavil", storage: Storage | None = None
+        self, path: str, by: Literal["size", "candidates"] = "size", name: str = "winogavil", storage: Storage | None = None
     ) -> None:
         storage = storage if storage is not None else Storage()
         rows = find_rows(path, storage)
@@ -49,7 +55,7 @@ def _associations(rows: ParquetRows, by: str, pictures: CellPictures) -> Iterato
             )
         images = [(name in right, pictures.cell(number, f"candidate_images.{place}")) for place, name in enumerate(candidates)]
         chosen, others = ([image for is_right, image in images if is_right is wanted] for wanted in (True, False))
-        subset = str(len(candidates)) if by == "candidates" else ""
+        subset = str(len(candidates)) if by == "candidates" else FEW if len(candidates) <= MOST_OF_FEW else MANY
         yield images_item(str(number), _prompt(row.text("cue")), chosen, others, form="set", subset=subset)
 
 

@@ -61,7 +61,7 @@ class ReferringBoxes:
         storage = storage if storage is not None else Storage()
         for file in [*splits.values(), *([] if proposals is None else [proposals])]:
             if file.lower().endswith(PICKLES):
-                raise DataError(f"{without_secrets(file)}: pickles are not read, as they can run anything; take ReCLIP's JSON lines instead")
+                raise DataError(f"{without_secrets(file)}: pickles can run anything and are not read; take ReCLIP's JSON lines instead")
         self.name = name
         self.images = FilePictures(name, below(path, images), storage)
         detected = None if proposals is None else _detected(below(path, proposals), storage)

@@ -76,7 +76,9 @@ class SegmentedFolder:
         if not self._names:
             raise DataError(f"{without_secrets(below(path, split) if split is not None else folder)}: no image in it")
         if len(self.images.missing()) == len(self._names):
-            raise DataError(f"{self.images.location(0)} is not there, nor any other image of {name}; are path, images and image_suffix right?")
+            raise DataError(
+                f"{self.images.location(0)} is not there, nor any other image of {name}; are path, images and image_suffix right?"
+            )
         self._masks = ImageCells(below(path, masks), storage)
         self._mask_suffix = mask_suffix
 
@@ -106,7 +108,7 @@ def _classes(name: str, count: int, first: int, values: Sequence[int] | None, re
     if values is None:
         values = range(first, first + count)
     elif len(values) != count or first != 0:
-        raise ConfigError(f"{name}: values must hold a number for each of {count} classes, and first be 0; got {len(values)}, first={first}")
+        raise ConfigError(f"{name}: values must hold {count} numbers, one for each class, and first be 0; got {len(values)}, first={first}")
     stored = [value for value in values if value != -1]
     if not 1 <= count <= IGNORED or len(set(stored)) < len(stored) or not all(0 <= value < IGNORED for value in stored):
         raise ConfigError(f"{name}: every class must have a number of its own in [0, {IGNORED - 1}]")
