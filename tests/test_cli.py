@@ -24,7 +24,7 @@ COMPOSITION = [
 
 MISTAKES = [
     (("trainer.max_steps=many",), "trainer.max_steps: expected int, got 'many'"),
-    (("model.image.pooling=clss",), "model.image.pooling: expected one of class, average, attention, cascade, got 'clss'"),
+    (("model.image.pooling=clss",), "model.image.pooling: expected one of class, average, attention, cascade, queries, got 'clss'"),
     (("+data.batchsize=5",), "data.batchsize: no such key; did you mean batch_size?"),
     (("+model.image.dept=5",), "model.image.dept: no such key; did you mean depth"),
     (("method.objectives.clip.label_smoothing=2",), "method.objectives.clip: label_smoothing must lie in [0, 1), got 2"),

@@ -11,8 +11,8 @@ from tests.data.benchmarks.dense_fixtures import numbers_of
 from torch import Tensor
 
 from concord.benchmarks import RegionPick, Segmentation
+from concord.benchmarks.classification.prompts import prompts_of
 from concord.benchmarks.dense.regions import Regions
-from concord.benchmarks.prompts import prompts_of
 from concord.images import decode
 from concord.items import IGNORED
 from concord.types import Embeddings, PatchAttention, RawImage

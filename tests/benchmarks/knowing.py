@@ -25,11 +25,11 @@ from concord.benchmarks import (
     ZeroShotClassification,
     ZeroShotMultiLabel,
 )
-from concord.benchmarks.captions import as_they_are, by_language, controlled
+from concord.benchmarks.classification.prompts import prompts_of
 from concord.benchmarks.dense.regions import Regions
 from concord.benchmarks.probes.seen import Probe
-from concord.benchmarks.prompts import prompts_of
 from concord.benchmarks.protocol import Query
+from concord.benchmarks.retrieval.captions import as_they_are, by_language, controlled
 from concord.images import decode, encoded_bytes
 from concord.items import IGNORED, Images, Item
 from concord.types import Embeddings, Pair, PatchAttention, RawImage

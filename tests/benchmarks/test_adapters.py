@@ -110,3 +110,17 @@ def test_what_cannot_be_measured_is_refused_with_the_reason() -> None:
     scorer = as_scorer(Given(np.ones((1, 4)), {"a": np.ones(5)}))
     with pytest.raises(ValueError, match="images have 4 numbers each and texts 5"):
         scorer.score([picture], ["a"])
+
+
+def test_half_a_scorer_is_refused() -> None:
+    class Half:
+        def embed_images(self, images: Sequence[RawImage]) -> torch.Tensor:
+            return torch.ones(len(images), 2)
+
+        embed_texts = embed_images
+
+        def score(self, images: object, texts: object) -> torch.Tensor:
+            return torch.ones(1, 1)
+
+    with pytest.raises(TypeError, match="Half has no score_classes"):
+        as_scorer(Half())  # type: ignore[arg-type]

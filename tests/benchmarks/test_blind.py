@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concord.benchmarks import Bench, Blind, Compositional, Record
-from concord.benchmarks.blind.baselines import cross_fitted
-from concord.benchmarks.blind.language_model import LanguageModel
-from concord.benchmarks.blind.ngram import ADDED, WEIGHTS, NGram
-from concord.benchmarks.blind.surface import RULES
+from concord.benchmarks.compositional.blind.baselines import cross_fitted
+from concord.benchmarks.compositional.blind.language_model import LanguageModel
+from concord.benchmarks.compositional.blind.ngram import ADDED, WEIGHTS, NGram
+from concord.benchmarks.compositional.blind.surface import RULES
 from concord.errors import DataError
 from concord.items import Item
 

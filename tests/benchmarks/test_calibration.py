@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics import log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from concord.benchmarks import calibration, standings
-from concord.benchmarks.calibration import adaptive_error, beliefs, fit_temperature, reliability
+from concord.benchmarks.classification import calibration, standings
+from concord.benchmarks.classification.calibration import adaptive_error, beliefs, fit_temperature, reliability
 
 
 def drawn(scale: float, n: int = 4000, classes: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

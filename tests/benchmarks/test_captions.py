@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from benchmark_fakes import picture
 
-from concord.benchmarks.captions import Variant, by_language, controlled, first_sentence, last_words, shuffled_sentences
+from concord.benchmarks.retrieval.captions import Variant, by_language, controlled, first_sentence, last_words, shuffled_sentences
 from concord.errors import DataError
 from concord.sentences import split_sentences
 from concord.types import Caption, Pair

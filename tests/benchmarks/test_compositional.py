@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from benchmark_fakes import Collapsed, FakeReader, FakeScorer, Guessing, Oracle, Table
 
 from concord.benchmarks import Bench, Blind, Compositional, Record, Results
+from concord.benchmarks.compositional.questions import WASTE
 from concord.benchmarks.evaluation import Evaluation
-from concord.benchmarks.questions import WASTE
 from concord.data.benchmarks.compositional import NegativeCaptions
 from concord.errors import ConfigError, DataError
 from concord.items import Item

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
 
-from concord.benchmarks.decisions import (
+from concord.benchmarks.classification.decisions import (
     BINARY,
     best_threshold,
     binary_by_chance,

@@ -27,7 +27,7 @@ from concord.benchmarks.diagnostics.geometry import (
 )
 from concord.benchmarks.diagnostics.neighbourhoods import centred, hits, hubness, neighbour_overlap
 from concord.benchmarks.diagnostics.pictures import principal
-from concord.benchmarks.nearest import nearest
+from concord.benchmarks.retrieval.nearest import nearest
 from concord.errors import DataError
 from concord.types import Embeddings
 

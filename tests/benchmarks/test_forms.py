@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concord.benchmarks.forms import METRICS, Scores, Verdict, chances, first_win, judge, overlap
+from concord.benchmarks.compositional.forms import METRICS, Scores, Verdict, chances, first_win, judge, overlap
 from concord.items import Form, Item
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.processes import run_on_ranks
 from torch import Tensor
 
-from concord.benchmarks import matching
-from concord.benchmarks.matching import Matches, match, match_both, match_rows
-from concord.benchmarks.places import Places
+from concord.benchmarks.retrieval import matching
+from concord.benchmarks.retrieval.matching import Matches, match, match_both, match_rows
+from concord.benchmarks.retrieval.places import Places
 from concord.distributed import Ranks
 from concord.types import Embeddings
 

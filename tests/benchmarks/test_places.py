@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 from torchmetrics.functional.retrieval import retrieval_reciprocal_rank
 
-from concord.benchmarks.places import (
+from concord.benchmarks.retrieval.places import (
     Places,
     average_precision_by_chance,
     precision_by_chance,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from concord import vocabularies
-from concord.benchmarks.prompts import descriptions_of, names_of, prompts_of, templates_of, wording_of
+from concord.benchmarks.classification.prompts import descriptions_of, names_of, prompts_of, templates_of, wording_of
 from concord.errors import ConfigError
 
 NAMES = ["tench", "orange ring"]

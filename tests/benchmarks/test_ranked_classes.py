@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from concord.benchmarks.ranked_classes import RankedClasses
+from concord.benchmarks.classification.ranked_classes import RankedClasses
 
 
 def eleven_points(labels: np.ndarray, scores: np.ndarray) -> float:

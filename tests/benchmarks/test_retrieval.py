@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from concord.benchmarks import Bench, Record, Retrieval
-from concord.benchmarks.matching import match_both
-from concord.benchmarks.pool import Pool
+from concord.benchmarks.retrieval.matching import match_both
+from concord.benchmarks.retrieval.pool import Pool
 from concord.distributed import Ranks
 from concord.errors import DataError
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from concord.benchmarks import search
-from concord.benchmarks.matching import Score
-from concord.benchmarks.search import VectorIndex, top_k
+from concord.benchmarks import VectorIndex
+from concord.benchmarks.retrieval import search
+from concord.benchmarks.retrieval.matching import Score
+from concord.benchmarks.retrieval.search import top_k
 from concord.errors import MissingExtraError
 
 TABLES = arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.integers(-2, 2))

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from concord.benchmarks import standings as module
-from concord.benchmarks.standings import Standings, group_counts, standings
+from concord.benchmarks.classification import standings as module
+from concord.benchmarks.classification.standings import Standings, group_counts, standings
 
 
 def of(scores: list[list[float]], labels: list[int]) -> Standings:

@@ -14,7 +14,7 @@ from benchmark_fakes import FakeScorer
 from torch import Tensor
 
 from concord.benchmarks import Bench, Compositional, Task, ZeroShotClassification
-from concord.benchmarks.prompts import prompts_of
+from concord.benchmarks.classification.prompts import prompts_of
 from concord.config import build
 from concord.types import Embeddings, RawImage
 

@@ -9,7 +9,7 @@ from benchmark_fakes import Collapsed, FakeReader, FakeScorer, Guessing, Oracle,
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss, matthews_corrcoef, roc_auc_score
 
 from concord.benchmarks import Bench, Record, ZeroShotClassification
-from concord.benchmarks.prompts import prompts_of
+from concord.benchmarks.classification.prompts import prompts_of
 from concord.errors import ConfigError, DataError
 from concord.vocabularies import imagenet_labels
 

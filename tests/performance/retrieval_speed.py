@@ -73,7 +73,7 @@ def with_clip_benchmark(images: Tensor, texts: Tensor) -> Callable[[], Recalls]:
 
 def with_concord(images: Tensor, texts: Tensor) -> Callable[[], Recalls]:
     """The places of all right candidates, both ways, as the retrieval task finds them."""
-    from concord.benchmarks.matching import Matches, match_both
+    from concord.benchmarks.retrieval.matching import Matches, match_both
     from concord.distributed import Ranks
 
     owner = torch.arange(len(texts)) // (len(texts) // len(images))

@@ -44,10 +44,11 @@ def test_tests_from_the_command_line_make_a_table_and_a_page(checkpoint: str, pl
     assert done.returncode == 0, done.stderr[-3000:]
     for told in (
         "chance",
-        "collapsed",
-        "zero_shot/mine/top1",
-        "retrieval/mine/text_to_image/r5",
-        "zero_shot/shapes/top1",
+        "blind",
+        "zero_shot/mine",
+        "retrieval/mine",
+        "text_to_image/r5",
+        "zero_shot/shapes",
         f"model: {checkpoint} ",
     ):
         assert told in done.stdout
@@ -62,6 +63,7 @@ def test_tests_from_the_command_line_make_a_table_and_a_page(checkpoint: str, pl
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/") > 10
     assert "zero_shot/mine/top1" in page
+    assert "collapsed" in page
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from concord.errors import DataError
 from concord.tasks import run
 
 TINY = (*SMALL_MODEL, *SMALL_DATA, "trainer.accelerator=cpu")
-BENCH = [f"benchmark.tasks.{task}.reader.size=24" for task in ("zero_shot", "retrieval", "compositional", "diagnostics")]
+READERS = ("zero_shot.reader", "retrieval.reader", "compositional.reader.source", "diagnostics.reader")
+BENCH = [f"benchmark.tasks.{reader}.size=24" for reader in READERS]
 MEASURED = (*TINY, *BENCH, "benchmark.bootstrap=100", "trainer.max_steps=6", "trainer.log_every=2")
 
 

@@ -97,10 +97,14 @@ def as_scorer(model: Scorer | Embedder) -> Scorer:
     """A scorer as it is, and an embedder as a `CosineScorer`.
 
     Raises:
-        TypeError: for an object that has neither the methods of one nor of the other.
+        TypeError: for an object that has neither all methods of one nor of the other.
     """
-    if hasattr(model, "score") and hasattr(model, "score_classes"):
+    own = [method for method in ("score", "score_classes") if hasattr(model, method)]
+    if len(own) == 2:
         return cast(Scorer, model)
+    if own:  # its scores would be left aside for cosines, without a word
+        lacking = "score_classes" if own == ["score"] else "score"
+        raise TypeError(f"a scorer has score and score_classes; {type(model).__name__} has no {lacking}")
     for method in ("embed_images", "embed_texts"):
         if not callable(getattr(model, method, None)):
             raise TypeError(f"a model under test needs embed_images and embed_texts; {type(model).__name__} has no {method}")

@@ -28,6 +28,9 @@ result does not either."""
 AHEAD = 1
 """Chunks that are prepared while the model embeds the one before, and chunks that are read ahead of these."""
 
+ANSWERS = ("label", "labels")
+"""Metadata that are right answers, and so part of what a data set is."""
+
 Look = Literal["embedding", "features"]
 """What is kept of a picture: its embedding, or the image tower's output before the projection."""
 
@@ -40,7 +43,7 @@ class Examples:
         indices: [N] places in the reader.
         pairs: [N] the examples, without their pictures.
         images: [N] their embedded pictures.
-        checksum: of keys, pictures, captions and labels, in order.
+        checksum: of keys, pictures, captions and labels (one or several), in order.
     """
 
     reader: Reader
@@ -87,7 +90,7 @@ class Part:
         pairs: [n] the examples, without their pictures.
         images: [n] their embeddings; None where n is 0.
         causes: why others could not be embedded, and how many.
-        checksum: of keys, pictures, captions and labels, in order.
+        checksum: of keys, pictures, captions and labels (one or several), in order.
         kept: whether an earlier run had embedded them.
     """
 
@@ -226,7 +229,7 @@ def _part(job: _Job, embedded: Embedded) -> Part:
     seen = [job.readable[row] for row in embedded.rows]
     hashed = blake2b(digest_size=16)
     for one in seen:
-        for word in (one.pair.key, *one.pair.captions, str(one.pair.metadata.get("label", "")), one.checksum):
+        for word in (one.pair.key, *one.pair.captions, *(str(one.pair.metadata.get(name, "")) for name in ANSWERS), one.checksum):
             hashed.update(word.encode("utf-8", "backslashreplace") + b"\0")
     causes, kept = job.causes + embedded.causes, job.kept is not None
     return Part([one.index for one in seen], [one.pair for one in seen], embedded.images, causes, hashed.hexdigest(), kept)

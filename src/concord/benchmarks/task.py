@@ -115,9 +115,9 @@ class Task(ABC):
         """The share of right answers [n] in [0, 1], with its interval and the answers themselves."""
         values = np.asarray(correct, dtype=np.float64)
         value, interval = float(values.mean()), None
-        if evaluation.bootstrap:
+        numbered = np.unique(asked.units, return_inverse=True)[1]
+        if evaluation.bootstrap and numbered.any():  # one unit alone says nothing of how units differ
             rng = evaluation.generator(self.kind, self.reader.name, subset, metric)
-            numbered = np.unique(asked.units, return_inverse=True)[1]
             samples = bootstrap(mean_of(values), len(values), evaluation.bootstrap, rng, numbered)
             interval = share_interval(value, samples[:, 0], int(numbered.max()) + 1)
         record = self.record(evaluation, metric, value, chance, asked, interval, subset, **columns)

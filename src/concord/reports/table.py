@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +22,14 @@ LEGEND = (
     "the same of everything. units: how many independent pictures or patients the n answers come from. A tie is a miss. "
     "(=): not told apart from the best of chance and blind."
 )
+WIDE = 110
+"""Characters of a terminal from which on the table has room for the collapsed model."""
+
+NAME_WIDTH = 22
+"""Characters of a run's name on one line: those of a value with its interval."""
+
+BLIND_WIDTH = 13
+
 COMPARISON = (
     "Bold or green is the best of a line; ~ is not told apart from it by the intervals; ≠ was measured on other data or by "
     "other rules than the rest."
@@ -74,22 +83,35 @@ def lines(runs: Sequence[Run]) -> list[Line]:
     return [_line(name, [run.results.get(name) for run in runs]) for name in names]
 
 
-def leaderboard(runs: Sequence[Run]) -> Table:
-    """The leaderboard for a terminal; its caption says how to read it."""
+def leaderboard(runs: Sequence[Run], width: int) -> Table:
+    """The leaderboard for a terminal of so many characters; its caption says how to read it.
+
+    What a collapsed model gets is shown where there is room for it, and always on the page.
+    """
     several = len(runs) > 1
     caption = f"{LEGEND} {COMPARISON}" if several else LEGEND
-    table = Table(title="leaderboard (95% bootstrap intervals)", title_justify="left", caption=caption, caption_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for name in ("chance", "blind", "collapsed", "n (units)"):
-        table.add_column(name, justify="right")
+    title = "leaderboard (95% bootstrap intervals)"
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric", overflow="fold")
+    wide = width >= WIDE
+    for name in ("chance", "blind", *(["collapsed"] if wide else []), "n (units)"):
+        table.add_column(name, justify="right", overflow="fold", max_width=BLIND_WIDTH)
     for run in runs:
-        table.add_column(escape(run.name), justify="right", overflow="fold")
-    found = lines(runs)
-    for place, line in enumerate(found):
-        ends = place + 1 < len(found) and found[place + 1].section != line.section
-        before = (escape(line.name), line.chance, line.blind, line.collapsed, line.n)
-        table.add_row(*before, *(_terminal(cell) for cell in line.cells), end_section=ends)
+        table.add_column(_folded(run.name), justify="right", no_wrap=not several, overflow="fold")
+    section = None
+    for line in lines(runs):
+        if line.section != section:
+            table.add_section()
+            table.add_row(f"[bold]{escape(line.section)}[/bold]")
+            section = line.section
+        beaten = (line.chance, line.blind, *([line.collapsed] if wide else []), line.n)
+        table.add_row(f"  {escape(line.metric)}", *beaten, *(_terminal(cell) for cell in line.cells))
     return table
+
+
+def _folded(name: str) -> str:
+    """A long name on several lines, so that it makes its column no wider than the values do."""
+    return escape("\n".join(name[start : start + NAME_WIDTH] for start in range(0, len(name), NAME_WIDTH)))
 
 
 def _terminal(cell: Cell) -> str:

@@ -73,7 +73,7 @@ def _show(results: Results, spent: Sequence[Spent], device: torch.device, folder
     runs = find_runs(folder)
     page = write_page(runs, folder / "report.html")
     console = Console()
-    console.print(leaderboard(runs))
+    console.print(leaderboard(runs, console.width))
     console.print(_times(spent))
     sizes = {f"{record.task}/{record.dataset}": record.n for record in reversed(results.records)}
     lines = [

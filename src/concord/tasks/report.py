@@ -22,7 +22,7 @@ def report(cfg: dict[str, Any], folder: Path, runs: str | None, output: str | No
         raise ConfigError("runs has no value; give a folder of runs, as in task=report runs=runs/quickstart")
     found = find_runs(Path(runs))
     console = Console()
-    console.print(leaderboard(found))
+    console.print(leaderboard(found, console.width))
     page = write_page(found, Path(output) if output is not None else Path(runs) / "report.html")
     console.print(f"report: {page}", soft_wrap=True)
     return page

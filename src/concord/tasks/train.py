@@ -144,5 +144,5 @@ def _show(folder: Path, bad: BadSamples) -> None:
     if bad.causes:
         console.print(f"bad examples: {bad.causes.total()} of {bad.read}: {bad.summary()}", markup=False, soft_wrap=True)
     if runs[0].results:
-        console.print(leaderboard(runs))
+        console.print(leaderboard(runs, console.width))
     console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)

@@ -125,6 +125,9 @@ class Lookup:
     def score(self, images: Embeddings, texts: Embeddings, query: Query = "image") -> torch.Tensor:
         return -(images.vectors - texts.vectors.T).abs()
 
+    def score_classes(self, images: Embeddings, prompts: Sequence[Sequence[str]]) -> torch.Tensor:
+        return torch.stack([self.score(images, self.embed_texts(group)).mean(dim=1) for group in prompts], dim=1)
+
 
 def test_retrieval_searches_all_captions_of_an_image(coco: Path) -> None:
     source = Karpathy(str(coco), split="test")

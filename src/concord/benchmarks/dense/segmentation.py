@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from concord.benchmarks import figures
+from concord.benchmarks.classification.prompts import prompts_of, wording_of
 from concord.benchmarks.dense.labels import Rule
 from concord.benchmarks.dense.masks import Part, checked_mask, join
 from concord.benchmarks.dense.overlap import overlaps
 from concord.benchmarks.dense.windows import Windows, resized
 from concord.benchmarks.evaluation import Evaluation
-from concord.benchmarks.prompts import prompts_of, wording_of
 from concord.benchmarks.protocol import Dense
 from concord.benchmarks.records import Results, merge
 from concord.benchmarks.task import Task

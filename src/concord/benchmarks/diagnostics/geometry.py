@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from concord.benchmarks.classification.standings import standings
 from concord.benchmarks.probes.logistic import Fitter
-from concord.benchmarks.standings import standings
 
 FOLDS = 5
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from concord.benchmarks.nearest import nearest
 from concord.benchmarks.ranking import label_ranks
+from concord.benchmarks.retrieval.nearest import nearest
 
 CONSTANT = 1e-9
 """Standard deviation of occurrences below which nothing is a hub."""

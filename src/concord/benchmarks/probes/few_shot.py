@@ -15,17 +15,17 @@ import torch
 from scipy.stats import t as student
 
 from concord.benchmarks import figures
-from concord.benchmarks.accuracies import top
+from concord.benchmarks.classification.accuracies import top
+from concord.benchmarks.classification.prompts import wording_of
+from concord.benchmarks.classification.standings import standings
 from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.probes.draws import shots as draw_shots
 from concord.benchmarks.probes.logistic import Fitter
 from concord.benchmarks.probes.report import quality, top_by_chance
 from concord.benchmarks.probes.seen import Array, Look, Probe, Seen, digest
 from concord.benchmarks.probes.sweep import best_c
-from concord.benchmarks.prompts import wording_of
 from concord.benchmarks.protocol import Calibrated, Reader
 from concord.benchmarks.records import Answers, Results, merge
-from concord.benchmarks.standings import standings
 from concord.benchmarks.statistics import LEVEL, Interval
 from concord.errors import DataError, IncompatibleError
 from concord.types import Paper

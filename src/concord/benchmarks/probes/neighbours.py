@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from concord.benchmarks.evaluation import Evaluation
-from concord.benchmarks.nearest import nearest, tie_width
 from concord.benchmarks.probes.report import Metric, report
 from concord.benchmarks.probes.seen import Look, Probe, digest
 from concord.benchmarks.protocol import Reader
 from concord.benchmarks.records import Results, merge
+from concord.benchmarks.retrieval.nearest import nearest, tie_width
 from concord.errors import DataError
 from concord.types import Paper
 

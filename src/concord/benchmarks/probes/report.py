@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from concord.benchmarks.accuracies import mean_per_class, top
-from concord.benchmarks.by_class import ranking
-from concord.benchmarks.by_class import report as report_by_class
+from concord.benchmarks.classification.accuracies import mean_per_class, top
+from concord.benchmarks.classification.by_class import ranking
+from concord.benchmarks.classification.by_class import report as report_by_class
+from concord.benchmarks.classification.ranked_classes import RankedClasses
+from concord.benchmarks.classification.standings import standings
 from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.probes.seen import Array, Probe, Seen
-from concord.benchmarks.ranked_classes import RankedClasses
 from concord.benchmarks.records import Results, merge
-from concord.benchmarks.standings import standings
 
 Metric = Literal["top1", "top5", "mean_per_class", "map", "auroc"]
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from concord.benchmarks.classification.labels import label_of, labels_of
+from concord.benchmarks.classification.prompts import names_of
 from concord.benchmarks.evaluation import Evaluation
-from concord.benchmarks.labels import label_of, labels_of
-from concord.benchmarks.prompts import names_of
 from concord.benchmarks.protocol import Reader
 from concord.benchmarks.records import Results
 from concord.benchmarks.task import Asked, Task

@@ -87,6 +87,8 @@ def _transformer(tower: ImageTower) -> dict[str, Any]:
 
 def _timm(tower: ImageTower, projection: str) -> dict[str, Any]:
     """A model that OpenCLIP asks timm for by name alone."""
+    if tower.stem != "linear":
+        raise IncompatibleError(f"image.stem={tower.stem} has no counterpart in OpenCLIP; train with model.image.stem=linear")
     pool = _timm_pool(tower)
     proj: dict[str, dict[str, Any]] = {"linear": {"timm_proj": "linear"}, "affine": {"timm_proj": "linear", "timm_proj_bias": True}}
     proj |= {"gelu_mlp": {"timm_proj": "mlp"}, "none": {"timm_proj": "none"}}

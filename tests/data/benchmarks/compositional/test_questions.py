@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from concord.data import BadSample, Source, Storage
-from concord.data.benchmarks.compositional.pictures import Box, Cell, CellPictures, File, FilePictures
 from concord.data.benchmarks.compositional.questions import Questions, images_item, match_item, texts_item
 from concord.data.benchmarks.compositional.tables import find_rows
+from concord.data.benchmarks.pictures import Box, Cell, CellPictures, File, FilePictures
 from concord.data.source import fingerprint_of, is_keyed, location_of
 from concord.errors import DataError
 from concord.images import decode

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, texts_item
-from concord.data.benchmarks.compositional.rows import csv_rows
 from concord.data.benchmarks.compositional.visual_genome import box_of
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import csv_rows
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.items import Item

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from concord.data.benchmarks.compositional.pictures import CellPictures
 from concord.data.benchmarks.compositional.questions import Questions, match_item
-from concord.data.benchmarks.compositional.rows import parquet_rows
 from concord.data.benchmarks.compositional.tables import find_rows
+from concord.data.benchmarks.pictures import CellPictures
+from concord.data.benchmarks.rows import parquet_rows
 from concord.data.readers.row_groups import ParquetRows
 from concord.data.storage.storage import Storage
 from concord.items import Item

@@ -6,9 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, images_item
-from concord.data.benchmarks.compositional.rows import Row, json_table
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, json_table
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.errors import DataError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, match_item
-from concord.data.benchmarks.compositional.rows import csv_rows
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import csv_rows
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.errors import DataError

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from concord.data.benchmarks.compositional.rows import Row, json_lines
+from concord.data.benchmarks.rows import Row, json_lines
 from concord.data.source import BadSample, Source, is_keyed, key_of, metadata_at
 from concord.data.storage.storage import Storage
 from concord.errors import DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from concord.data.benchmarks.compositional.rows import Row, json_list
+from concord.data.benchmarks.rows import Row, json_list
 from concord.data.readers.annotated import below
 from concord.data.readers.cells import ImageCells
 from concord.data.source import digest

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 from typing import Literal
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, match_item
-from concord.data.benchmarks.compositional.rows import Row, json_list, json_tuples
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, json_list, json_tuples
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.items import Item

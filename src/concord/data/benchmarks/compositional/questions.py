@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from concord.data.benchmarks.compositional.pictures import Pictures
+from concord.data.benchmarks.pictures import Pictures
 from concord.data.source import digest
 from concord.errors import DataError
 from concord.items import Item

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator
 from typing import Literal
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, images_item
-from concord.data.benchmarks.compositional.rows import Row, csv_rows
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, csv_rows
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.items import Item

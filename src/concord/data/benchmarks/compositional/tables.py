@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concord.data.benchmarks.compositional.pictures import CACHE
+from concord.data.benchmarks.pictures import CACHE
 from concord.data.readers.row_groups import ParquetRows
 from concord.data.storage.storage import Storage
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from concord.data.benchmarks.compositional.pictures import Box, FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, texts_item
-from concord.data.benchmarks.compositional.rows import Row, json_list
+from concord.data.benchmarks.pictures import Box, FilePictures
+from concord.data.benchmarks.rows import Row, json_list
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.errors import DataError

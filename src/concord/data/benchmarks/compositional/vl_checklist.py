@@ -7,9 +7,9 @@ from typing import Literal
 
 import yaml
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, texts_item
-from concord.data.benchmarks.compositional.rows import Row, json_tuples
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, json_tuples
 from concord.data.readers.annotated import below
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from concord.data.benchmarks.compositional.pictures import CellPictures, FilePictures, Pictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, match_item
-from concord.data.benchmarks.compositional.rows import Row, json_lines, json_list, json_object, parquet_rows
 from concord.data.benchmarks.compositional.tables import find_rows
+from concord.data.benchmarks.pictures import CellPictures, FilePictures, Pictures
+from concord.data.benchmarks.rows import Row, json_lines, json_list, json_object, parquet_rows
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.items import Item

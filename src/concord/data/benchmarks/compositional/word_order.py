@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from random import Random
 from typing import Literal
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing, Questions, texts_item
-from concord.data.benchmarks.compositional.rows import Row, json_list
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, json_list
 from concord.data.readers.annotated import below
 from concord.data.readers.documents import load_json
 from concord.data.storage.paths import without_secrets

@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
 from concord.data.benchmarks.compositional.questions import Missing
-from concord.data.benchmarks.compositional.rows import Row, json_lines
+from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, json_lines
 from concord.data.readers.annotated import below
 from concord.data.readers.documents import load_json
 from concord.data.source import digest

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
+from concord.data.benchmarks.pictures import FilePictures
 from concord.data.readers.annotated import below
 from concord.data.readers.cells import ImageCells
 from concord.data.source import BadSample, digest

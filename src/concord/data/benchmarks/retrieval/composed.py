@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from concord.data.benchmarks.compositional.pictures import FilePictures
+from concord.data.benchmarks.pictures import FilePictures
 from concord.data.readers.annotated import below
 from concord.data.readers.documents import load_document, load_json, value
 from concord.data.storage.paths import without_secrets

@@ -1,5 +1,0 @@
-"""What a compositional test gives to whoever does not look at the images."""
-
-from concord.benchmarks.blind.baselines import Blind
-
-__all__ = ["Blind"]

@@ -1,0 +1,1 @@
+"""Zero-shot classification: one class, several labels, a vocabulary that grows."""

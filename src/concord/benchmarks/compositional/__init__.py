@@ -1,0 +1,1 @@
+"""Compositional tests, and what can be had in them without the images."""

@@ -1,0 +1,1 @@
+"""Retrieval: captions, images, composed queries."""
