@@ -64,7 +64,7 @@ def test_leaderboard_marks_the_best_and_what_is_not_told_apart(two_runs: Path) -
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(leaderboard(find_runs(two_runs), console.width))
     text = console.export_text()
-    assert re.search(r"zero_shot/shapes.*\n +top1 ", text)
+    assert re.search(r"zero_shot/shapes *\n +top1 ", text)
     assert "[40.0, 60.0]" in text
 
 

@@ -58,5 +58,6 @@ def number(name: str, value: float | None) -> str:
     """Shares as percentages with one decimal, ranks and diagnostics as they are; a dash for nothing."""
     if value is None:
         return "–"
-    plain = name.startswith("diagnostics/") or name.rsplit("/", 1)[-1] in PLAIN
+    metric = name.rsplit("/", 1)[-1]
+    plain = metric in PLAIN or (name.startswith("diagnostics/") and not metric.endswith("r1"))
     return f"{value:.3g}" if plain else f"{100 * value:.1f}"

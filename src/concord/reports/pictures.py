@@ -57,7 +57,7 @@ def _confusion(data: Mapping[str, Any]) -> Figure:
     labels = [literal(label) for label in data["labels"]]
     if counts.shape != (len(labels), len(labels)):
         raise ValueError("counts must have a row and a column for each label")
-    side = 3.4 + 0.14 * min(len(labels), LABELLED)
+    side = 3.4 + 0.14 * len(labels) if len(labels) <= LABELLED else 4.2
     figure, axes = new_axes(data["title"], (side, side))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from concord.benchmarks.records import Record
 from concord.reports.metrics import number, sign
@@ -25,10 +27,10 @@ LEGEND = (
 WIDE = 110
 """Characters of a terminal from which on the table has room for the collapsed model."""
 
-NAME_WIDTH = 22
-"""Characters of a run's name on one line: those of a value with its interval."""
+WIDTHS = {"metric": 21, "chance": 7, "blind": 12, "collapsed": 9, "n (units)": 14}
+"""Characters of the columns, which are the same in every section; with one run the whole fits a terminal of 80."""
 
-BLIND_WIDTH = 13
+VALUE_WIDTH = 21
 
 COMPARISON = (
     "Bold or green is the best of a line; ~ is not told apart from it by the intervals; ≠ was measured on other data or by "
@@ -60,7 +62,7 @@ class Line:
 
     Attributes:
         name: the record's.
-        section, metric: the name in two parts, what is tested and what is measured there.
+        section, part, metric: the name in its parts: task and data set, what part of it, and what is measured there.
         chance, collapsed, blind: what it has to beat; "–" for what has no meaning or was not run.
         n: examples, and the independent units that they come from where these are fewer.
         comparable: whether all runs were measured on the same data by the same rules.
@@ -68,6 +70,7 @@ class Line:
 
     name: str
     section: str
+    part: str
     metric: str
     chance: str
     collapsed: str
@@ -83,35 +86,31 @@ def lines(runs: Sequence[Run]) -> list[Line]:
     return [_line(name, [run.results.get(name) for run in runs]) for name in names]
 
 
-def leaderboard(runs: Sequence[Run], width: int) -> Table:
-    """The leaderboard for a terminal of so many characters; its caption says how to read it.
+def leaderboard(runs: Sequence[Run], width: int) -> Group:
+    """The leaderboard for a terminal of so many characters, a section per test and part of it; its end says how to read it.
 
     What a collapsed model gets is shown where there is room for it, and always on the page.
     """
-    several = len(runs) > 1
-    caption = f"{LEGEND} {COMPARISON}" if several else LEGEND
-    title = "leaderboard (95% bootstrap intervals)"
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric", overflow="fold")
-    wide = width >= WIDE
-    for name in ("chance", "blind", *(["collapsed"] if wide else []), "n (units)"):
-        table.add_column(name, justify="right", overflow="fold", max_width=BLIND_WIDTH)
+    names = [name for name in WIDTHS if name != "collapsed" or width >= WIDE]
+    parts: list[Table | Text] = [Text("leaderboard (95% bootstrap intervals)", "italic"), _columns(names, runs, header=True)]
+    for section, own in groupby(lines(runs), key=lambda line: "/".join(filter(None, (line.section, line.part)))):
+        table = _columns(names, runs, header=False)
+        for line in own:
+            shown = {"metric": f"  {line.metric}", "chance": line.chance, "blind": line.blind, "collapsed": line.collapsed}
+            before = (escape({**shown, "n (units)": line.n}[name]) for name in names)
+            table.add_row(*before, *(_terminal(cell) for cell in line.cells))
+        parts += [Text(section, "bold"), table]
+    return Group(*parts, Text(f"{LEGEND} {COMPARISON}" if len(runs) > 1 else LEGEND, "dim"))
+
+
+def _columns(names: Sequence[str], runs: Sequence[Run], header: bool) -> Table:
+    """A table without rows, as wide as all others of the leaderboard."""
+    table = Table(box=None, show_header=header, padding=(0, 1, 0, 0), header_style="bold")
+    for name in names:
+        table.add_column(name, justify="left" if name == "metric" else "right", width=WIDTHS[name], overflow="fold")
     for run in runs:
-        table.add_column(_folded(run.name), justify="right", no_wrap=not several, overflow="fold")
-    section = None
-    for line in lines(runs):
-        if line.section != section:
-            table.add_section()
-            table.add_row(f"[bold]{escape(line.section)}[/bold]")
-            section = line.section
-        beaten = (line.chance, line.blind, *([line.collapsed] if wide else []), line.n)
-        table.add_row(f"  {escape(line.metric)}", *beaten, *(_terminal(cell) for cell in line.cells))
+        table.add_column(escape(run.name), justify="right", width=VALUE_WIDTH, overflow="fold")
     return table
-
-
-def _folded(name: str) -> str:
-    """A long name on several lines, so that it makes its column no wider than the values do."""
-    return escape("\n".join(name[start : start + NAME_WIDTH] for start in range(0, len(name), NAME_WIDTH)))
 
 
 def _terminal(cell: Cell) -> str:
@@ -128,8 +127,9 @@ def _line(name: str, results: Sequence[Record | None]) -> Line:
     blind = number(name, first.blind) + (f" {first.blind_by}" if first.blind_by else "")
     return Line(
         name=name,
-        section="/".join((first.task, first.dataset)),
-        metric="/".join(part for part in (first.subset, first.metric) if part),
+        section=f"{first.task}/{first.dataset}",
+        part=first.subset,
+        metric=first.metric,
         chance=number(name, first.chance),
         collapsed=number(name, first.collapsed) if first.chance is not None else "–",
         blind=blind,
