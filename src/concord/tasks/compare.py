@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from concord.benchmarks import Answers, Comparison, Record, compare_answers, read_predictions, read_records
 from concord.errors import DataError
@@ -21,6 +23,9 @@ from concord.tasks.assemble import require_path
 
 EXAMPLE = "task=compare task.a=runs/ONE task.b=runs/OTHER, both measured with benchmark.predictions=true"
 SURE = 0.05
+WIDTHS = {"metric": 21, "a": 6, "b": 6, "b - a": 6, "95% interval": 15, "p": 8, "adjusted": 8}
+"""Characters of the columns."""
+
 CAPTION = (
     "b - a with the 95% interval of a paired bootstrap over independent units; p: McNemar's exact test where answers are right or "
     "wrong and independent, else the bootstrap; adjusted by Holm for all lines; bold where it is below 0.05"
@@ -79,19 +84,25 @@ def _records(folder: Path) -> Mapping[str, Record]:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
 
 
-def _table(found: Sequence[Comparison], a: str, b: str) -> Table:
-    table = Table(title=f"a: {escape(a)}, b: {escape(b)}", title_justify="left", caption=CAPTION, caption_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for name in ("n (units)", "a", "b", "b - a", "95% interval", "a alone right", "b alone right", "p", "adjusted p"):
-        table.add_column(name, justify="right")
-    for one in found:
-        table.add_row(*_cells(one), style="bold" if one.adjusted_p < SURE else None)
+def _table(found: Sequence[Comparison], a: str, b: str) -> Group:
+    """A section per test and part of it, for a terminal of 80 characters; the files hold the rest."""
+    parts: list[Table | Text] = [Text(f"a: {a}\nb: {b}"), _columns(header=True)]
+    for section, own in groupby(found, key=lambda one: one.name.rpartition("/")[0]):
+        table = _columns(header=False)
+        for one in own:
+            table.add_row(*_cells(one), style="bold" if one.adjusted_p < SURE else None)
+        parts += [Text(section, "bold"), table]
+    return Group(*parts, Text(CAPTION, "dim"))
+
+
+def _columns(header: bool) -> Table:
+    table = Table(box=None, show_header=header, padding=(0, 1, 0, 0), header_style="bold")
+    for name, width in WIDTHS.items():
+        table.add_column(name, justify="left" if name == "metric" else "right", width=width, overflow="fold")
     return table
 
 
 def _cells(one: Comparison) -> list[str]:
-    fewer = f" ({one.units:,})" if one.units < one.n else ""
     values = [number(one.name, value) for value in (one.a, one.b, one.difference, one.low, one.high)]
-    alone = ["–" if count is None else f"{count:,}" for count in (one.only_a, one.only_b)]
-    interval = rf"\[{values[3]}, {values[4]}]"
-    return [escape(one.name), f"{one.n:,}{fewer}", *values[:3], interval, *alone, f"{one.p:.2g}", f"{one.adjusted_p:.2g}"]
+    metric = escape(one.name.rpartition("/")[2])
+    return [f"  {metric}", *values[:3], rf"\[{values[3]}, {values[4]}]", f"{one.p:.2g}", f"{one.adjusted_p:.2g}"]
