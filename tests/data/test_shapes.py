@@ -236,7 +236,7 @@ def test_pixels_show_what_the_metadata_say(index: int, seed: int, image_size: in
         close = np.abs(pair.image.astype(int) - COLOURS[thing["colour"]]).max(axis=2) <= 6
         radius = thing["diameter"] * image_size / 2 + 1
         box = (np.abs(columns - thing["x"] * image_size) <= radius) & (np.abs(rows - thing["y"] * image_size) <= radius)
-        assert close[box].sum() > 0.1 * radius**2
+        assert close[box].sum() > 0.03 * radius**2  # of a striped ring in 32 pixels little is of one pure colour
         assert not close[~box].any()
 
 
