@@ -47,7 +47,7 @@ def test_tests_from_the_command_line_make_a_table_and_a_page(checkpoint: str, pl
         "blind",
         "zero_shot/mine",
         "retrieval/mine",
-        "text_to_image/r5",
+        "retrieval/mine/text_to_image",
         "zero_shot/shapes",
         f"model: {checkpoint} ",
     ):
