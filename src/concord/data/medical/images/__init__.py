@@ -1,0 +1,1 @@
+"""From the files of medical images to pictures."""

@@ -1,0 +1,47 @@
+"""How a medical data set lies on disk: the part that is different for each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+
+from concord.access import Access
+from concord.data.medical.exams import Exam
+from concord.data.storage.storage import Storage
+
+
+class Layout(ABC):
+    """The files of one data set. `MedicalImages` makes a source of it: splits, views, decoding and captions are there.
+
+    A subclass names the columns, folders and spellings of its data set. It lists all exams, of every split, in an order that
+    does not depend on the machine.
+
+    Attributes:
+        name: for logs and metrics.
+        root: folder, or its URL, that the paths of images start from.
+        access: see `concord.access`.
+        modality: of exams that do not say their own; see `concord.data.medical.modalities`.
+        class_names: of labels or findings, as prompts and captions name them; empty without classes.
+    """
+
+    name: str
+    root: str
+    access: Access = "open"
+    modality: str = ""
+    class_names: Sequence[str] = ()
+
+    @abstractmethod
+    def exams(self, storage: Storage) -> Iterator[Exam]:
+        """All exams.
+
+        Raises:
+            DataError: for a list that is missing or broken; of guarded sets it names the list, never an exam.
+        """
+
+    def texts(self, exam: Exam, storage: Storage) -> Mapping[str, str]:
+        """What is written of an exam; here what its lists held. Layouts with a file per report read it.
+
+        Raises:
+            BadSample, StorageError: when it cannot be read.
+        """
+        return exam.texts

@@ -1,0 +1,1 @@
+"""The layouts of medical data sets, one by one."""

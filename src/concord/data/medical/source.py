@@ -1,0 +1,221 @@
+"""MedicalImages: the source of every medical data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+
+from concord.access import is_guarded
+from concord.data.medical.captions import CaptionMaker
+from concord.data.medical.exams import FRONTAL, UNKNOWN, Exam, Exams
+from concord.data.medical.keys import keyed
+from concord.data.medical.layout import Layout
+from concord.data.medical.splits import Part, PatientSplit, parts_of
+from concord.data.readers.annotated import below
+from concord.data.readers.cells import ImageCells, resolve
+from concord.data.source import PROBED, BadSample, digest
+from concord.data.storage.paths import is_url, without_secrets
+from concord.data.storage.storage import Storage, StorageError
+from concord.errors import DataError
+from concord.types import Caption, Pair, RawImage
+
+Views = Literal["all", "frontal", "one"]
+
+
+class Decoder(Protocol):
+    """From the bytes of a file to a picture; raises `DataError`, whose words name no file and nothing that the file says."""
+
+    def __call__(self, content: bytes, position: float | None = None) -> RawImage: ...
+
+
+class MedicalImages:
+    """The pictures of a medical data set with captions made of their reports and labels, with random access.
+
+    Pairs of guarded data sets (see `concord.access`) carry keyed hashes instead of names, and what goes wrong with one of them
+    is told without its file, its text, or anything else that is particular to it.
+
+    metadata: `patient_id`, `study_id`, `view`, `modality`, `label` with `class_name` or `labels` (1, 0, None per class), and
+    what the layout knows beside them.
+
+    Args:
+        layout: how the data set lies on disk.
+        split: which part; "all" takes every exam, also those in no part.
+        patient_split: parts by patient, in place of the data set's own. None: its own, which share no patient or are refused.
+        views: "all" pictures of a study; its "frontal" ones (PA and AP); or "one" of each study, a frontal one where it has one.
+        decoder: from files to pictures; None passes the bytes on, which suits PNG and JPEG.
+        captions: by role, what captions are made of; None makes none, as benchmarks need none. Exams without any caption are
+            bad examples.
+        exclude: other sources whose patients are left out.
+        name: for logs and metrics; the layout's when not given.
+        storage: reads lists, reports and pictures.
+
+    Attributes:
+        access: the layout's.
+        class_names: the layout's.
+
+    Raises:
+        DataError: for lists that are missing or broken, a patient in two parts, a part without exams, and when none of the
+            pictures is there.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        split: Part = "train",
+        patient_split: PatientSplit | None = None,
+        views: Views = "all",
+        decoder: Decoder | None = None,
+        captions: dict[str, CaptionMaker] | None = None,
+        exclude: list[MedicalImages] | None = None,
+        name: str | None = None,
+        storage: Storage | None = None,
+    ) -> None:
+        for argument, value, valid in (("split", split, get_args(Part)), ("views", views, get_args(Views))):
+            if value not in valid:
+                raise ValueError(f"{argument} must be one of {', '.join(valid)}, got {value!r}")
+        self.layout = layout
+        self.name = name if name is not None else layout.name
+        self.access = layout.access
+        self.class_names = list(layout.class_names)
+        self._storage = storage if storage is not None else Storage()
+        self._cells = ImageCells(layout.root, self._storage)
+        self._decoder = decoder
+        self._makers = captions
+        everything = Exams(layout.exams(self._storage))
+        chosen = _of_part(self.name, everything, split, patient_split)
+        chosen = _without(everything, chosen, exclude or [])
+        chosen = _of_views(everything, chosen, views)
+        self.exams = everything.take(chosen)
+        if not len(self.exams):
+            raise DataError(f"{self.name}: none of its {len(everything)} pictures is in split {split} with views {views}")
+        self._require_files()
+
+    def __len__(self) -> int:
+        return len(self.exams)
+
+    def __getitem__(self, index: int) -> Pair:
+        exam = self.exams[index]
+        key = self._named(exam.name)
+        with self._told_safely(key):
+            content = self._cells.read(key, exam.image)
+            image: RawImage = self._decoder(content, exam.position) if self._decoder is not None else content
+            captions = self._captions(exam, key)
+        return Pair(image, captions, key, self.name, self._metadata(exam))
+
+    def key(self, index: int) -> str:
+        return self._named(self.exams[index].name)
+
+    def captions(self, index: int) -> tuple[str, ...]:
+        exam = self.exams[index]
+        key = self._named(exam.name)
+        with self._told_safely(key):
+            return self._captions(exam, key)
+
+    def metadata(self, index: int) -> Mapping[str, Any]:
+        return self._metadata(self.exams[index])
+
+    def location(self, index: int) -> str:
+        if is_guarded(self):
+            return self.name
+        return below(without_secrets(self._cells.root), self.exams[index].image)
+
+    def fingerprint(self) -> str:
+        return digest(self.exams.checksum(), self.class_names)
+
+    def patients(self) -> set[str]:
+        """Who is in this part, as the data set names them: to be compared, never to be shown."""
+        return set(self.exams.column("patient").tolist())
+
+    def safe_captions(self, index: int) -> tuple[str, ...]:
+        """Those captions that are made of labels and templates: what may be learned and kept as a vocabulary."""
+        exam = self.exams[index]
+        return tuple(self._made(exam, {}, lambda maker: not maker.speaks_of_patients))
+
+    def _captions(self, exam: Exam, key: str) -> tuple[str, ...]:
+        if self._makers is None:
+            return ()
+        captions = tuple(self._made(exam, self.layout.texts(exam, self._storage), lambda maker: True))
+        if not captions:
+            raise BadSample("nothing to make a caption of", key)
+        return captions
+
+    def _made(self, exam: Exam, texts: Mapping[str, str], wanted: Callable[[CaptionMaker], bool]) -> Iterator[Caption]:
+        for role, maker in (self._makers or {}).items():
+            if wanted(maker):
+                yield from (Caption(text, role) for text in maker(exam, texts, self.class_names))
+
+    def _metadata(self, exam: Exam) -> dict[str, Any]:
+        named = {"patient_id": self._named(exam.patient), "study_id": self._named(exam.together)}
+        plain = {"view": exam.view, "modality": exam.modality or self.layout.modality, **exam.known}
+        return {**plain, **named, **self._classes(exam)}
+
+    def _classes(self, exam: Exam) -> dict[str, Any]:
+        if exam.label is not None:
+            return {"label": exam.label, "class_name": self.class_names[exam.label]}
+        if exam.findings:
+            return {"labels": [None if finding == UNKNOWN else finding for finding in exam.findings]}
+        return {}
+
+    def _named(self, identifier: str) -> str:
+        return keyed(f"{self.layout.name}/{identifier}") if is_guarded(self) else identifier
+
+    @contextmanager
+    def _told_safely(self, key: str) -> Iterator[None]:
+        """Errors of one exam as a `BadSample`; of guarded data sets without anything that its file says."""
+        try:
+            yield
+        except BadSample as bad:
+            raise BadSample(bad.cause, key, "" if is_guarded(self) else bad.detail) from None
+        except StorageError as error:
+            raise BadSample(f"file {error.cause}", key) from None
+        except DataError as error:
+            raise BadSample("image cannot be decoded", key, "" if is_guarded(self) else str(error)) from None
+
+    def _require_files(self) -> None:
+        """Look for up to `PROBED` of the pictures."""
+        step = -(-len(self.exams) // PROBED)
+        if not any(self._is_there(self.exams[index]) for index in range(0, len(self.exams), step)):
+            example = "" if is_guarded(self) else f", such as {self.location(0)}"
+            raise DataError(f"{self.name}: none of its pictures is in {without_secrets(self.layout.root)}{example}; is the path right?")
+
+    def _is_there(self, exam: Exam) -> bool:
+        path = resolve(self._cells.root, exam.image)
+        try:
+            return path is not None and (is_url(path) or self._storage.state(path).size >= 0)
+        except (StorageError, ValueError):  # a NUL in the name is a ValueError
+            return False
+
+
+def _of_part(name: str, exams: Exams, split: Part, patient_split: PatientSplit | None) -> np.ndarray:
+    """Indices of the exams of a part."""
+    official = exams.column("split")
+    parts = parts_of(name, exams.column("patient"), official, patient_split)
+    if split == "all":
+        return np.arange(len(exams))
+    if len(exams) and not (parts != "").any():
+        raise DataError(f"{name} has no splits of its own; patient_split.test=0.1 makes splits by patient, split=all takes everything")
+    return np.flatnonzero(parts == split)
+
+
+def _without(exams: Exams, chosen: np.ndarray, exclude: list[MedicalImages]) -> np.ndarray:
+    excluded: set[str] = set().union(*(source.patients() for source in exclude))
+    if not excluded:
+        return chosen
+    patients = exams.column("patient")
+    return chosen[[patients[index] not in excluded for index in chosen.tolist()]]
+
+
+def _of_views(exams: Exams, chosen: np.ndarray, views: Views) -> np.ndarray:
+    """What a policy leaves of the pictures of each study."""
+    if views == "all":
+        return chosen
+    frontal = np.isin(exams.column("view")[chosen], FRONTAL)
+    if views == "frontal":
+        return chosen[frontal]
+    first: dict[str, int] = {}
+    for index, _ in sorted(zip(chosen.tolist(), frontal.tolist(), strict=True), key=lambda pair: not pair[1]):
+        first.setdefault(exams[index].together, index)
+    return np.array(sorted(first.values()), dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Reports, captions of figures and labels, as captions to learn from."""
