@@ -232,11 +232,12 @@ def test_pixels_show_what_the_metadata_say(index: int, seed: int, image_size: in
     assert pair.image.shape == (image_size, image_size, 3)
     assert pair.image.dtype == np.uint8
     rows, columns = np.mgrid[:image_size, :image_size] + 0.5
+    least = 0.1 if image_size >= 48 else 0.02  # a dotted thing of ten pixels has hardly one of a single colour
     for thing in pair.metadata["scene"]:
         close = np.abs(pair.image.astype(int) - COLOURS[thing["colour"]]).max(axis=2) <= 6
         radius = thing["diameter"] * image_size / 2 + 1
         box = (np.abs(columns - thing["x"] * image_size) <= radius) & (np.abs(rows - thing["y"] * image_size) <= radius)
-        assert close[box].sum() > 0.03 * radius**2  # of a striped ring in 32 pixels little is of one pure colour
+        assert close[box].sum() > least * radius**2
         assert not close[~box].any()
 
 

@@ -160,7 +160,7 @@ def test_grades_go_both_ways(tmp_path: Path) -> None:
     assert relevance.captions_of["102"] == {**dict.fromkeys(["20", "21", "22", "23", "24"], 4.5), "10": 0.5}
     assert relevance.images_of["0"] == {"100": 4.5}  # grade 0 is no match
     file.write_text("caption,image,agg_score\nx:1,COCO_val2014_000000000101.jpg,high\n")
-    with pytest.raises(DataError, match="line 2: expected columns caption, image and agg_score"):
+    with pytest.raises(DataError, match="row 1: 'agg_score' must be a number"):
         judged_grades(str(file))
 
 

@@ -48,6 +48,10 @@ class Row:
             raise self.error(key, "a list", found)
         return found
 
+    def rows(self, key: str) -> list[Row]:
+        """A list of objects."""
+        return [_row(f"{self.place}: {key}[{number}]", entry) for number, entry in enumerate(self.values(key))]
+
     def name(self, key: str) -> str:
         """A text or a whole number, as text: what names a picture."""
         found = self._value(key)

@@ -79,7 +79,7 @@ def test_pickles_are_refused(options: dict[str, Any], data: Path) -> None:
     [
         ({"ann_id": 7}, "line 1: no box in 'anns' has the id of 'ann_id', 7"),
         ({"ann_id": None}, "line 1: 'ann_id' is missing"),
-        ({"sentences": ["left dog"]}, "line 1: 'sentences' must be a list of objects, got 'left dog'"),
+        ({"sentences": ["left dog"]}, "line 1: sentences\\[0\\]: expected a JSON object, got str"),
         ({"sentences": [{"sent": "left dog"}]}, r"line 1: sentences\[0\]: 'raw' is missing"),
         ({"anns": [{"id": 11, "bbox": [1, 2, 3]}]}, r"anns\[0\]: 'bbox' must be \[x, y, width, height\]"),
         ({"anns": [{"id": 11, "bbox": [1, 2, 3, 0]}]}, "a box with a width and a height above 0"),

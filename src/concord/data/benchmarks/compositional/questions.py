@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from concord.data.benchmarks.pictures import Pictures
+from concord.data.benchmarks.pictures import FilePictures, Pictures
+from concord.data.readers.annotated import below
 from concord.data.source import digest
+from concord.data.storage.storage import Storage
 from concord.errors import DataError
 from concord.items import Item
 
@@ -58,6 +61,49 @@ class Questions:
         """See `Fingerprinted`; of the pictures and of the questions."""
         described = [(item.key, item.form, item.images, item.texts, item.right, item.subset, item.group, item.unit) for item in self.items]
         return digest(self.images.fingerprint(), described)
+
+
+class FileQuestions(Questions):
+    """A test whose questions stand in one file, or in the files of one folder, and whose pictures lie in another folder.
+    Subclasses say what these are called, and parse.
+
+    Args:
+        path: the folder of the test, local or behind a URL.
+        annotations: the file, or the folder, of the questions below it; None for `annotations_at`.
+        images: the folder of pictures below it, or anywhere; None for `images_at`.
+        name: for logs and metrics; None for `called`.
+        missing: what to do where a picture is not there; see `Questions`.
+        storage: how files are read; from the disk or any URL when not given.
+
+    Attributes:
+        annotations_at, images_at, called: what the test is published with.
+
+    Raises:
+        DataError: for a file that is missing or of another form, and for missing pictures.
+    """
+
+    annotations_at: ClassVar[str]
+    images_at: ClassVar[str] = "images"
+    called: ClassVar[str]
+
+    def __init__(
+        self,
+        path: str,
+        annotations: str | None = None,
+        images: str | None = None,
+        name: str | None = None,
+        missing: Missing = "error",
+        storage: Storage | None = None,
+    ) -> None:
+        storage = storage if storage is not None else Storage()
+        root = below(path, images if images is not None else self.images_at)
+        pictures = FilePictures(name if name is not None else self.called, root, storage)
+        origin = below(path, annotations if annotations is not None else self.annotations_at)
+        super().__init__(pictures, self.parse(origin, pictures, storage), origin, missing)
+
+    @abstractmethod
+    def parse(self, origin: str, pictures: FilePictures, storage: Storage) -> Iterator[Item | None]:
+        """The questions of the file or folder, their pictures added to `pictures`; None for one without a wrong answer."""
 
 
 def texts_item(key: str, image: int, right: Sequence[str], wrong: Sequence[str], **about: str) -> Item | None:

@@ -3,89 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
-from concord.data.benchmarks.compositional.questions import Missing, Questions, texts_item
+from concord.data.benchmarks.compositional.questions import FileQuestions, Missing, texts_item
 from concord.data.benchmarks.pictures import FilePictures
 from concord.data.benchmarks.rows import json_list, json_table
-from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
 from concord.items import Item
 
 SugarCrepeSubset = Literal["add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj"]
-SugarCrepePlusSubset = Literal["replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj"]
-
-SUGAR_CREPE: tuple[SugarCrepeSubset, ...] = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
-SUGAR_CREPE_PLUS: tuple[SugarCrepePlusSubset, ...] = ("replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
 
 
-class SugarCrepe(Questions):
+class SugarCrepe(FileQuestions):
     """One caption and one wrong caption per question (Hsieh et al. 2023, https://arxiv.org/abs/2306.14610).
 
-    Files: `data/SUBSET.json`, an object of {filename, caption, negative_caption}; images of COCO val2017.
+    Files: `data/SUBSET.json`, an object of {filename, caption, negative_caption}; "data_unrefined" has the questions before they
+    were filtered. Images of COCO val2017.
 
     Args:
-        path: the folder of the test, local or behind a URL.
-        images: the folder of val2017 below it, or anywhere.
-        annotations: the folder of the JSON files below it; "data_unrefined" has the questions before they were filtered.
         subsets: which files; null for all seven.
-        name: for logs and metrics.
-        missing: what to do where a picture is not there; see `Questions`.
-        storage: how files are read; from the disk or any URL when not given.
-
-    Raises:
-        DataError: for a file that is missing or of another form, and for missing pictures.
+        path, annotations, images, name, missing, storage: see `FileQuestions`.
     """
+
+    annotations_at = "data"
+    images_at = "val2017"
+    called = "sugar_crepe"
+    published: ClassVar[tuple[SugarCrepeSubset, ...]] = get_args(SugarCrepeSubset)
 
     def __init__(
         self,
         path: str,
-        images: str = "val2017",
-        annotations: str = "data",
+        annotations: str | None = None,
+        images: str | None = None,
         subsets: list[SugarCrepeSubset] | None = None,
-        name: str = "sugar_crepe",
+        name: str | None = None,
         missing: Missing = "error",
         storage: Storage | None = None,
     ) -> None:
-        storage = storage if storage is not None else Storage()
-        pictures = FilePictures(name, below(path, images), storage)
-        folder = below(path, annotations)
-        super().__init__(pictures, _negatives(folder, subsets or SUGAR_CREPE, pictures, storage), folder, missing)
+        self.subsets = subsets or self.published
+        super().__init__(path, annotations, images, name, missing, storage)
+
+    def parse(self, origin: str, pictures: FilePictures, storage: Storage) -> Iterator[Item | None]:
+        return _negatives(origin, self.subsets, pictures, storage)
 
 
-class SugarCrepePlus(Questions):
+class SugarCrepePlus(SugarCrepe):
     """Two captions of the same meaning and one wrong caption (SugarCrepe++; Dumpala et al. 2024, https://arxiv.org/abs/2406.11171).
 
-    Files: `data/SUBSET.json`, a list of {id, filename, caption, caption2, negative_caption}; images of COCO val2017. In two
-    questions of swap_obj the wrong caption is the right one; the task leaves these out and says so.
-
-    Args:
-        path: the folder of the test, local or behind a URL.
-        images: the folder of val2017 below it, or anywhere.
-        annotations: the folder of the JSON files below it.
-        subsets: which files; null for all five.
-        name: for logs and metrics.
-        missing: what to do where a picture is not there; see `Questions`.
-        storage: how files are read; from the disk or any URL when not given.
-
-    Raises:
-        DataError: for a file that is missing or of another form, and for missing pictures.
+    Files: `data/SUBSET.json`, a list of {id, filename, caption, caption2, negative_caption}; images of COCO val2017; null for
+    subsets stands for the five that it has, those without "add". In two questions of swap_obj the wrong caption is the right
+    one; the task leaves these out and says so.
     """
 
-    def __init__(
-        self,
-        path: str,
-        images: str = "val2017",
-        annotations: str = "data",
-        subsets: list[SugarCrepePlusSubset] | None = None,
-        name: str = "sugar_crepe_plus",
-        missing: Missing = "error",
-        storage: Storage | None = None,
-    ) -> None:
-        storage = storage if storage is not None else Storage()
-        pictures = FilePictures(name, below(path, images), storage)
-        folder = below(path, annotations)
-        super().__init__(pictures, _paraphrases(folder, subsets or SUGAR_CREPE_PLUS, pictures, storage), folder, missing)
+    called = "sugar_crepe_plus"
+    published = ("replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
+
+    def parse(self, origin: str, pictures: FilePictures, storage: Storage) -> Iterator[Item | None]:
+        return _paraphrases(origin, self.subsets, pictures, storage)
 
 
 def _negatives(folder: str, subsets: Sequence[str], pictures: FilePictures, storage: Storage) -> Iterator[Item | None]:

@@ -6,7 +6,6 @@ import logging
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from concord.data.benchmarks.compositional.questions import Missing
 from concord.data.benchmarks.pictures import FilePictures
@@ -82,17 +81,16 @@ class ReferringBoxes:
     def _about(self, row: Row, subset: str, detected: Mapping[str, Sequence[Region]] | None) -> Iterator[Reference]:
         given = row.cells.get("ann_id")
         meant = {str(number) for number in (given if isinstance(given, list) else [row.name("ann_id")])}
-        annotated = [Row(f"{row.place}: anns[{place}]", _object(row, "anns", one)) for place, one in enumerate(row.values("anns"))]
+        annotated = row.rows("anns")
         boxes = [_region(one, "bbox") for one in annotated]
         gold = [box for one, box in zip(annotated, boxes, strict=True) if one.name("id") in meant]
         if not gold:
             raise DataError(f"{row.place}: no box in 'anns' has the id of 'ann_id', {', '.join(sorted(meant))}")
         image = self.images.file(_file(row.text("file_name"), meant))
         choice = boxes if detected is None else detected.get(row.name("image_id")) or [self._whole(image)]
-        for place, one in enumerate(row.values("sentences")):
-            sentence = Row(f"{row.place}: sentences[{place}]", _object(row, "sentences", one)).text("raw")
+        for place, sentence in enumerate(row.rows("sentences")):
             key = f"{row.name('image_id')}/{'+'.join(sorted(meant))}/{place}"
-            yield Reference(key, image, sentence, tuple(dict.fromkeys(choice)), tuple(gold), subset)
+            yield Reference(key, image, sentence.text("raw"), tuple(dict.fromkeys(choice)), tuple(gold), subset)
 
     def _whole(self, image: int) -> Region:
         """All of an image, as ReCLIP has it; one that is not there is left out later."""
@@ -118,12 +116,6 @@ def _file(name: str, meant: set[str]) -> str:
     stem, suffix = posixpath.splitext(name)
     head, _, tail = stem.rpartition("_")
     return head + suffix if head and tail in meant else name
-
-
-def _object(row: Row, key: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise row.error(key, "a list of objects", value)
-    return value
 
 
 def _region(row: Row, key: str) -> Region:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -112,19 +111,6 @@ def lines_of(storage: Storage, file: str) -> list[str]:
     except UnicodeDecodeError:
         raise DataError(f"{without_secrets(file)} is not UTF-8") from None
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
-
-
-def objects_of(storage: Storage, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The JSON objects of a file, one per line, each with its place for messages."""
-    for number, line in enumerate(lines_of(storage, file), start=1):
-        place = f"{without_secrets(file)}, line {number}"
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"{place} is not JSON; is the file complete?") from None
-        if not isinstance(entry, dict):
-            raise DataError(f"{place}: expected a JSON object")
-        yield place, entry
 
 
 def grouped(named: Iterable[tuple[str, str]]) -> Iterator[Captioned]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from concord.data.benchmarks.pictures import FilePictures
+from concord.data.benchmarks.rows import Row, json_list, json_object
 from concord.data.readers.annotated import below
-from concord.data.readers.documents import load_document, load_json, value
+from concord.data.readers.documents import load_json
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage
 from concord.errors import DataError
@@ -40,11 +41,9 @@ class Cirr:
         storage = storage if storage is not None else Storage()
         self.name = name
         self.images = FilePictures(name, below(path, images), storage)
-        listing = below(path, f"image_splits/split.rc2.{split}.json")
-        files = load_document(storage, listing)
-        numbers = {image: self.images.file(value(files, image, str, without_secrets(listing)).removeprefix("./")) for image in files}
-        captions = below(path, f"captions/cap.rc2.{split}.json")
-        self.queries = [_cirr(entry, numbers, place) for place, entry in _objects(storage, captions)]
+        files = json_object(storage, below(path, f"image_splits/split.rc2.{split}.json"))
+        numbers = {image: self.images.file(files.text(image).removeprefix("./")) for image in files.cells}
+        self.queries = [_cirr(entry, numbers) for entry in json_list(storage, below(path, f"captions/cap.rc2.{split}.json"))]
 
 
 class FashionIQ:
@@ -89,9 +88,8 @@ class FashionIQ:
         self.queries: list[ComposedQuery] = []
         for category in categories:
             gallery = self._gallery(storage, below(path, f"image_splits/split.{category}.{split}.json"), suffix)
-            captions = below(path, f"captions/cap.{category}.{split}.json")
-            asked = enumerate(_objects(storage, captions))
-            self.queries += [_fashion(entry, f"{category}/{row}", category, gallery, place) for row, (place, entry) in asked]
+            asked = enumerate(json_list(storage, below(path, f"captions/cap.{category}.{split}.json")))
+            self.queries += [_fashion(entry, f"{category}/{row}", category, gallery) for row, entry in asked]
 
     def _gallery(self, storage: Storage, file: str, suffix: str) -> dict[str, int]:
         names = load_json(storage, file)
@@ -129,51 +127,37 @@ class Circo:
         storage = storage if storage is not None else Storage()
         self.name = name
         self.images = FilePictures(name, below(path, images), storage)
-        listing = below(path, gallery)
-        place = without_secrets(listing)
-        numbers = {
-            value(image, "id", int, place): self.images.file(value(image, "file_name", str, place))
-            for image in value(load_document(storage, listing), "images", list, place)
-        }
-        self.queries = [_circo(entry, numbers, where) for where, entry in _objects(storage, below(path, "annotations/val.json"))]
+        listed = json_object(storage, below(path, gallery)).rows("images")
+        numbers = {image.name("id"): self.images.file(image.text("file_name")) for image in listed}
+        self.queries = [_circo(entry, numbers) for entry in json_list(storage, below(path, "annotations/val.json"))]
 
 
-def _objects(storage: Storage, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSON list, each with its place for messages."""
-    found, place = load_json(storage, file), without_secrets(file)
-    if not isinstance(found, list):
-        raise DataError(f"{place}: expected a JSON list")
-    for row, entry in enumerate(found):
-        if not isinstance(entry, dict):
-            raise DataError(f"{place}: [{row}] must be an object")
-        yield f"{place}: [{row}]", entry
-
-
-def _number(numbers: dict[Any, int], name: Any, place: str) -> int:
-    if name not in numbers:
+def _number(numbers: dict[str, int], name: Any, place: str) -> int:
+    if str(name) not in numbers:
         raise DataError(f"{place}: image {name} is not in the list of images")
-    return numbers[name]
+    return numbers[str(name)]
 
 
-def _cirr(entry: dict[str, Any], numbers: dict[str, int], place: str) -> ComposedQuery:
-    if "target_hard" not in entry:
-        raise DataError(f"{place}: no target_hard; the targets of the test are not published, use split: val")
-    reference = _number(numbers, value(entry, "reference", str, place), place)
-    target = _number(numbers, value(entry, "target_hard", str, place), place)
-    members = value(value(entry, "img_set", dict, place), "members", list, place)
-    group = tuple(number for number in (_number(numbers, member, place) for member in members) if number != reference)
-    text = value(entry, "caption", str, place)
-    return ComposedQuery(str(value(entry, "pairid", int, place)), reference, (text,), (target,), group=group)
+def _cirr(entry: Row, numbers: dict[str, int]) -> ComposedQuery:
+    target = _number(numbers, _target(entry, "target_hard"), entry.place)
+    reference = _number(numbers, entry.text("reference"), entry.place)
+    members = entry.inner("img_set").values("members")
+    group = tuple(number for number in (_number(numbers, member, entry.place) for member in members) if number != reference)
+    return ComposedQuery(entry.name("pairid"), reference, (entry.text("caption"),), (target,), group=group)
 
 
-def _fashion(entry: dict[str, Any], key: str, category: str, gallery: dict[str, int], place: str) -> ComposedQuery:
-    if "target" not in entry:
-        raise DataError(f"{place}: no target; the targets of the test are not published, use split: val")
-    reference = _number(gallery, value(entry, "candidate", str, place), place)
-    target = _number(gallery, value(entry, "target", str, place), place)
-    captions = [text.strip(".?, ") for text in value(entry, "captions", list, place) if isinstance(text, str)]
-    texts, searched = _both_orders(captions, place), tuple(gallery.values())
+def _fashion(entry: Row, key: str, category: str, gallery: dict[str, int]) -> ComposedQuery:
+    target = _number(gallery, _target(entry, "target"), entry.place)
+    reference = _number(gallery, entry.text("candidate"), entry.place)
+    captions = [text.strip(".?, ") for text in entry.values("captions") if isinstance(text, str)]
+    texts, searched = _both_orders(captions, entry.place), tuple(gallery.values())
     return ComposedQuery(key, reference, texts, (target,), searched, keep_reference=True, subset=category)
+
+
+def _target(entry: Row, key: str) -> str:
+    if key not in entry.cells:
+        raise DataError(f"{entry.place}: no {key}; the targets of the test are not published, use split: val")
+    return entry.text(key)
 
 
 def _both_orders(captions: Sequence[str], place: str) -> tuple[str, ...]:
@@ -185,14 +169,13 @@ def _both_orders(captions: Sequence[str], place: str) -> tuple[str, ...]:
     return f"{first.capitalize()} and {second}", f"{second.capitalize()} and {first}"
 
 
-def _circo(entry: dict[str, Any], numbers: dict[int, int], place: str) -> ComposedQuery:
-    target = value(entry, "target_img_id", int, place)
-    right = [target, *(image for image in value(entry, "gt_img_ids", list, place) if image != target)]
-    aspects = tuple(str(aspect) for aspect in entry.get("semantic_aspects", ()))
+def _circo(entry: Row, numbers: dict[str, int]) -> ComposedQuery:
+    target = entry.name("target_img_id")
+    right = [target, *(str(image) for image in entry.values("gt_img_ids") if str(image) != target)]
     return ComposedQuery(
-        str(value(entry, "id", int, place)),
-        _number(numbers, value(entry, "reference_img_id", int, place), place),
-        (value(entry, "relative_caption", str, place),),
-        tuple(_number(numbers, image, place) for image in right),
-        aspects=aspects,
+        entry.name("id"),
+        _number(numbers, entry.name("reference_img_id"), entry.place),
+        (entry.text("relative_caption"),),
+        tuple(_number(numbers, image, entry.place) for image in right),
+        aspects=tuple(str(aspect) for aspect in entry.cells.get("semantic_aspects", ())),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from concord.data.benchmarks.retrieval.captioned import Captioned, CaptionedImages
+from concord.data.benchmarks.rows import csv_rows
 from concord.data.readers.annotated import below
 from concord.data.readers.documents import entries as listed
 from concord.data.readers.documents import load_document, value
@@ -105,15 +104,9 @@ def _matches(storage: Storage, file: str) -> Mapping[str, Mapping[str, float]]:
 
 def _graded(storage: Storage, file: str) -> Iterator[tuple[str, str, float]]:
     """Caption id, image id and grade above 0 of every row."""
-    place = without_secrets(file)
-    rows = csv.DictReader(io.StringIO(storage.read(file).decode("utf-8-sig", "replace")))
-    for number, row in enumerate(rows, start=2):
-        try:
-            caption, image, grade = row["caption"], row["image"], float(row["agg_score"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{place}, line {number}: expected columns caption, image and agg_score ({error})") from None
-        if grade > 0:
-            yield caption.rsplit(":", 1)[-1], _coco_number(image, f"{place}, line {number}"), grade
+    for row in csv_rows(storage, file, ["caption", "image", "agg_score"]):
+        if (grade := row.number("agg_score")) > 0:
+            yield row.name("caption").rsplit(":", 1)[-1], _coco_number(row.text("image"), row.place), grade
 
 
 def _coco_number(image: str, place: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
-from concord.data.benchmarks.retrieval.captioned import Captioned, CaptionedImages, grouped, lines_of, objects_of
+from concord.data.benchmarks.retrieval.captioned import Captioned, CaptionedImages, grouped, lines_of
+from concord.data.benchmarks.rows import Row, json_lines, json_list
 from concord.data.readers.annotated import below
-from concord.data.readers.documents import load_json, value
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage
 from concord.errors import DataError
@@ -106,9 +107,9 @@ class DescribedImages(CaptionedImages):
         file = below(path, descriptions)
         wanted = {} if where is None else where
         entries = (
-            Captioned(value(entry, image, str, place), (value(entry, caption, str, place),))
-            for place, entry in objects_of(storage, file)
-            if all(entry.get(key) == expected for key, expected in wanted.items())
+            Captioned(entry.text(image), (entry.text(caption),))
+            for entry in json_lines(storage, file)
+            if all(entry.cells.get(key) == expected for key, expected in wanted.items())
         )
         super().__init__(entries, below(path, images), without_secrets(file), name, storage)
 
@@ -167,10 +168,7 @@ class Conversations(CaptionedImages):
             raise ValueError(f"first must be at least 1, got {first}")
         storage = storage if storage is not None else Storage()
         file = below(path, conversations)
-        listed = load_json(storage, file)
-        if not isinstance(listed, list):
-            raise DataError(f"{without_secrets(file)}: expected a JSON list")
-        entries = (_conversation(entry, f"{without_secrets(file)}: [{row}]") for row, entry in enumerate(listed[:first]))
+        entries = (_conversation(entry) for entry in islice(json_list(storage, file), first))
         super().__init__(entries, below(path, images), without_secrets(file), name, storage)
 
 
@@ -192,13 +190,11 @@ def _coco_file(image: str, file: str) -> str:
     return f"{parts[1]}/{image}.jpg"
 
 
-def _conversation(entry: object, place: str) -> Captioned:
-    if not isinstance(entry, dict):
-        raise DataError(f"{place} must be an object")
-    turns = value(entry, "conversations", list, place)
-    if len(turns) < 2 or not isinstance(turns[1], dict):
-        raise DataError(f"{place}: a conversation needs two turns, the second with the caption")
-    return Captioned(value(entry, "image", str, place), (" ".join(value(turns[1], "value", str, place).split("\n")),))
+def _conversation(entry: Row) -> Captioned:
+    turns = entry.rows("conversations")
+    if len(turns) < 2:
+        raise DataError(f"{entry.place}: a conversation needs two turns, the second with the caption")
+    return Captioned(entry.text("image"), (" ".join(turns[1].text("value").split("\n")),))
 
 
 def _stem(file: str) -> str:

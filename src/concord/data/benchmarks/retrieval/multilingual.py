@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from concord.data.benchmarks.retrieval.captioned import Captioned, CaptionedImages, in_language, lines_of, objects_of
+from concord.data.benchmarks.retrieval.captioned import Captioned, CaptionedImages, in_language, lines_of
+from concord.data.benchmarks.rows import Row, json_lines
 from concord.data.readers.annotated import below
-from concord.data.readers.documents import value
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage
 from concord.errors import DataError, nearest
@@ -44,7 +43,7 @@ class Crossmodal3600(CaptionedImages):
         storage = storage if storage is not None else Storage()
         chosen = _known(XM3600_LANGUAGES if languages is None else languages, XM3600_LANGUAGES)
         file = below(path, "captions.jsonl")
-        entries = (_crossmodal(entry, chosen, first_only, place) for place, entry in objects_of(storage, file))
+        entries = (_crossmodal(entry, chosen, first_only) for entry in json_lines(storage, file))
         super().__init__(entries, below(path, "images"), without_secrets(file), name, storage)
 
 
@@ -89,13 +88,13 @@ def _known(languages: Sequence[str], valid: Sequence[str]) -> tuple[str, ...]:
     return tuple(languages)
 
 
-def _crossmodal(entry: dict[str, Any], languages: Sequence[str], first_only: bool, place: str) -> Captioned:
-    key = value(entry, "image/key", str, place)
+def _crossmodal(entry: Row, languages: Sequence[str], first_only: bool) -> Captioned:
+    key = entry.text("image/key")
     captions: list[str] = []
     for language in languages:
-        texts = [text for text in value(value(entry, language, dict, place), "caption", list, place) if isinstance(text, str)]
+        texts = [text for text in entry.inner(language).values("caption") if isinstance(text, str)]
         if not texts:
-            raise DataError(f"{place}: image {key} has no caption in {language}; leave {language} out of languages")
+            raise DataError(f"{entry.place}: image {key} has no caption in {language}; leave {language} out of languages")
         captions += in_language(texts[:1] if first_only else texts, language)
     return Captioned(f"{key}.jpg", tuple(captions), key)
 
