@@ -1,55 +1,35 @@
-"""Copying OpenCLIP's weights into our parts, to compare what they compute."""
+"""OpenCLIP's weights in our parts, by the table that loads its checkpoints, to compare what they compute."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from concord.models import DualEncoder, ImageTower, TextTower
+from concord.models.interop.mapping import import_weights
+from concord.models.interop.open_clip_names import TEXT, Shape, fold_class_position, rules, under_text
+
+VISUAL = "visual."
+TABLE = rules(Shape("transformer", pooling="class", projection="linear", text_projection="linear"))
 
 
-@torch.no_grad()
-def copy_dual_encoder(source: Any, target: DualEncoder) -> None:
+def copy_dual_encoder(source: nn.Module, target: DualEncoder) -> None:
     """An OpenCLIP model with its own Vision Transformer -> a dual encoder of the same shapes."""
-    copy_image_tower(source.visual, target.image)
-    copy_text_tower(source, target.text)
-    for parameter, projection in ((source.visual.proj, target.image_projection), (source.text_projection, target.text_projection)):
-        assert isinstance(projection, nn.Linear)
-        projection.weight.copy_(parameter.T)
-    target.similarity.logit_scale.copy_(source.logit_scale)
+    _copy(under_text(source.state_dict()), target, "")
 
 
-@torch.no_grad()
-def copy_image_tower(source: Any, target: ImageTower) -> None:
-    trunk = target.trunk
-    trunk.patch_embed.proj.weight.copy_(source.conv1.weight)
-    trunk.cls_token.copy_(source.class_embedding[None, None])
-    trunk.pos_embed.copy_(source.positional_embedding[None])
-    trunk.norm_pre.load_state_dict(source.ln_pre.state_dict())
-    trunk.norm.load_state_dict(source.ln_post.state_dict())
-    for theirs, ours in zip(source.transformer.resblocks, trunk.blocks, strict=True):
-        _copy_block(theirs, ours, ours.attn.qkv, ours.attn.proj, ours.mlp.fc1, ours.mlp.fc2)
+def copy_image_tower(source: nn.Module, target: ImageTower) -> None:
+    _copy({VISUAL + name: weight for name, weight in source.state_dict().items() if name != "proj"}, target, "image.")
 
 
-@torch.no_grad()
-def copy_text_tower(source: Any, target: TextTower) -> None:
-    """Works for a CLIP and for the text half of a CoCa, whose class token is an embedding and the last position."""
-    target.token_embedding.load_state_dict(source.token_embedding.state_dict())
-    target.positional_embedding.copy_(source.positional_embedding[: target.context_length])
-    if target.class_embedding is not None:
-        target.class_embedding.copy_(source.cls_emb + source.positional_embedding[target.context_length])
-    target.norm.load_state_dict(source.ln_final.state_dict())
-    for theirs, ours in zip(source.transformer.resblocks, target.blocks, strict=True):
-        _copy_block(theirs, ours, ours.attention.qkv, ours.attention.proj, ours.mlp[0], ours.mlp[2])
+def copy_text_tower(source: nn.Module, target: TextTower) -> None:
+    """Works for a CLIP's and for the text half of a CoCa, whose class token is an embedding and the last position."""
+    weights = {TEXT + name: weight for name, weight in source.state_dict().items() if name != "text_projection"}
+    _copy(fold_class_position(weights), target, "text.")
 
 
-def _copy_block(theirs: Any, ours: Any, qkv: nn.Linear, proj: nn.Linear, first: nn.Linear, second: nn.Linear) -> None:
-    ours.norm1.load_state_dict(theirs.ln_1.state_dict())
-    ours.norm2.load_state_dict(theirs.ln_2.state_dict())
-    qkv.weight.copy_(theirs.attn.in_proj_weight)
-    qkv.bias.copy_(theirs.attn.in_proj_bias)
-    proj.load_state_dict(theirs.attn.out_proj.state_dict())
-    first.load_state_dict(theirs.mlp.c_fc.state_dict())
-    second.load_state_dict(theirs.mlp.c_proj.state_dict())
+def _copy(theirs: Mapping[str, Tensor], target: nn.Module, place: str) -> None:
+    """Into a part that stands in a dual encoder under this name."""
+    wanted = {place + name: weight for name, weight in target.state_dict().items()}
+    target.load_state_dict({name.removeprefix(place): weight for name, weight in import_weights(TABLE, theirs, wanted).items()})
