@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from benchmark_fakes import FakeReader, Guessing
 
 from concord.benchmarks import Bench, Retrieval, ZeroShotClassification, as_scorer
 from concord.benchmarks.adapters import CosineScorer, ScaledCosineScorer
 from concord.benchmarks.protocol import Calibrated, Grouped
 from concord.types import Embeddings, RawImage
+from tests.benchmarks.benchmark_fakes import FakeReader, Guessing
 
 COLOURS = ["red", "green", "blue"]
 FORMS: list[Callable[[np.ndarray], object]] = [

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_fakes import FakeItems, FakeReader, FakeScorer, Guessing, Oracle
 from PIL import Image
 
 from concord.benchmarks import Bench, Compositional, Record, Results, Retrieval, ZeroShotClassification, read_records
 from concord.benchmarks.records import write_records
 from concord.errors import DataError
 from concord.types import Embeddings
+from tests.benchmarks.benchmark_fakes import FakeItems, FakeReader, FakeScorer, Guessing, Oracle
 
 NAMES = ["red", "green", "blue"]
 CAPTIONS = [[f"thing {i} in {NAMES[i % 3]}"] for i in range(30)]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmark_fakes import FakeItems, FakeReader, Guessing, picture
 from PIL import Image
 
 from concord.benchmarks import Bench, Compositional, EmbeddingCache, Results, Retrieval, ZeroShotClassification
@@ -19,6 +18,7 @@ from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.reading import CHUNK, _checksum, embed_parts
 from concord.errors import DataError
 from concord.types import Embeddings, Pair, RawImage
+from tests.benchmarks.benchmark_fakes import FakeItems, FakeReader, Guessing, picture
 
 NAMES = ["red", "green", "blue"]
 COUNT = CHUNK + 44

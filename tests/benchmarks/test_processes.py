@@ -10,10 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmark_fakes import FakeItems, FakeReader
 from PIL import Image
-from tests.processes import run_on_ranks
-from tests.tiny import LONGEST, VOCABULARY, tiny_model
 
 from concord.benchmarks import Bench, Compositional, EmbeddingCache, Retrieval, ZeroShotClassification
 from concord.distributed import Ranks
@@ -22,6 +19,9 @@ from concord.images import Preprocess
 from concord.models.scorer import Scorer
 from concord.models.similarity import Cosine
 from concord.types import Pair, Tokens
+from tests.benchmarks.benchmark_fakes import FakeItems, FakeReader
+from tests.processes import run_on_ranks
+from tests.tiny import LONGEST, VOCABULARY, tiny_model
 
 NAMES = ["red circle", "green square", "blue star"]
 COUNT = 2 * 256 + 19

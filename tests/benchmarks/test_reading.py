@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.tiny import tiny_model
 
 from concord.benchmarks.protocol import Preparing
 from concord.benchmarks.reading import embed_parts
@@ -17,6 +16,7 @@ from concord.images import Preprocess
 from concord.models.scorer import Scorer
 from concord.models.similarity import Cosine
 from concord.types import Pair, RawImage
+from tests.tiny import tiny_model
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from benchmark_fakes import FakeReader, Guessing, Table
 
 from concord.benchmarks import Bench, EffectiveRobustness, Mean, Record, RelativeDrop, Results, Summary, ZeroShotClassification
 from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.summaries import KIND
+from tests.benchmarks.benchmark_fakes import FakeReader, Guessing, Table
 
 NAMES = ["red", "green", "blue"]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
-from benchmark_fakes import FakeReader, Guessing
 
 from concord.benchmarks import Bench, Record, Results, Retrieval, ZeroShotClassification
 from concord.benchmarks.records import Answers
+from tests.benchmarks.benchmark_fakes import FakeReader, Guessing
 
 ABOUT = {"model": 'runs/a, "b"/best.ckpt', "fingerprint": "f00d", "torch": "2.0"}
 RECORDS = [

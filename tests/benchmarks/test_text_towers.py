@@ -9,7 +9,6 @@ from zlib import crc32
 import numpy as np
 import pytest
 import torch
-from benchmark_fakes import FakeReader, FakeScorer
 from scipy.stats import pearsonr, spearmanr
 
 from concord.benchmarks import Bench, Record, Sts, TextOrder
@@ -18,6 +17,7 @@ from concord.errors import DataError
 from concord.items import SentencePair
 from concord.perturbations import tokens_of
 from concord.types import Embeddings, RawImage
+from tests.benchmarks.benchmark_fakes import FakeReader, FakeScorer
 
 CAPTIONS = [
     f"a {first} {thing} next to a {second} {other} on the grass in front of {count} old houses"
