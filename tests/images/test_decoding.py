@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from concord.errors import DataError
-from concord.images import Decoded, Encoded, decode, reuse_memory
+from concord.images import Decoded, Encoded, decode, decode_grey, reuse_memory
 from concord.images.decoding import TURNS
 from tests.images.pictures import encoded, picture, png_header, smooth
 
@@ -63,6 +63,16 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     image = Image.fromarray(values)
     for raw in (values, image, encoded(image), encoded(image, "TIFF"), Image.fromarray(values.astype(np.int32))):
         assert np.asarray(decode(raw))[0, :, 0].tolist() == expected
+
+
+def test_twelve_of_sixteen_bits_are_scaled_by_their_own_range() -> None:
+    data = encoded(Image.fromarray(np.array([[0, 2048, 4095, 5000]], dtype=np.uint16)))
+    assert decode_grey(data, 4095).tolist() == [[0, 128, 255, 255]]
+    for refused, message in ((encoded(picture()), "must have 16 bits of grey, got one of mode RGB"), (HTML, "not a JPEG")):
+        with pytest.raises(DataError, match=message):
+            decode_grey(refused, 4095)
+    with pytest.raises(DataError, match="larger than the limit of 3"):
+        decode_grey(data, 4095, max_pixels=3)
 
 
 def test_floating_point_grey_is_stretched() -> None:

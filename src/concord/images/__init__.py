@@ -1,8 +1,19 @@
 """From whatever a source gives to pixels of known size: decoding with limits, crops, and the view that evaluation sees."""
 
-from concord.images.decoding import MAX_PIXELS, WHITE, Decoded, Encoded, decode, decode_mask, encoded_bytes, reuse_memory, stored_size
+from concord.images.decoding import (
+    MAX_PIXELS,
+    WHITE,
+    Decoded,
+    Encoded,
+    decode,
+    decode_grey,
+    decode_mask,
+    encoded_bytes,
+    reuse_memory,
+    stored_size,
+)
 from concord.images.preprocess import Preprocess, Resize, to_tensor
-from concord.images.resampling import Box, Interpolation, most_shrink, on_grid, resample
+from concord.images.resampling import Box, Interpolation, Size, fitting, most_shrink, on_grid, resample
 
 __all__ = [
     "MAX_PIXELS",
@@ -13,9 +24,12 @@ __all__ = [
     "Interpolation",
     "Preprocess",
     "Resize",
+    "Size",
     "decode",
+    "decode_grey",
     "decode_mask",
     "encoded_bytes",
+    "fitting",
     "most_shrink",
     "on_grid",
     "resample",

@@ -155,6 +155,20 @@ def decode_mask(image: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         return np.array(picture, dtype=np.uint8)
 
 
+def decode_grey(image: bytes, largest: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """A picture of 16 bits of grey as 8, uint8 [H, W], where fewer of the 16 are used: 12 bits have a `largest` value of 4095.
+
+    Raises:
+        DataError: with the cause, for a picture that is broken, too large, or not of 16 bits of grey.
+    """
+    with _errors(image):
+        picture = _open(image)
+        _check_size(picture, max_pixels)
+        if picture.mode[0] != "I":
+            raise DataError(f"the picture must have 16 bits of grey, got one of mode {picture.mode}")
+        return np.array(_deep_grey(picture, largest))
+
+
 def stored_size(image: RawImage) -> tuple[int, int]:
     """Width and height of a picture as it is stored, from its header alone: EXIF orientation is not applied.
 
@@ -241,11 +255,11 @@ def _to_rgb(picture: Image.Image, background: tuple[int, int, int]) -> Image.Ima
     return picture.convert("RGB")
 
 
-def _deep_grey(picture: Image.Image) -> Image.Image:
-    """More than 8 bits of grey as 8. PIL's own conversion clips at 255 instead."""
+def _deep_grey(picture: Image.Image, largest: int = 65535) -> Image.Image:
+    """More than 8 bits of grey as 8, integers by the largest there may be. PIL's own conversion clips at 255 instead."""
     values = np.asarray(picture).astype(np.float64)
     if picture.mode[0] == "I":
-        scaled = values.clip(0, 65535) / 257
+        scaled = values.clip(0, largest) / (largest / 255)
     else:
         values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
         span = np.ptp(values)

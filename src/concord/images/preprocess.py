@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from concord.images.decoding import MAX_PIXELS, WHITE, decode
-from concord.images.resampling import Interpolation
+from concord.images.resampling import Interpolation, fitting
 from concord.types import RawImage
 
 Resize = Literal["crop", "squash", "pad"]
@@ -102,7 +102,7 @@ class Preprocess:
 
     def _pad(self, picture: Image.Image) -> Image.Image:
         size = self.image_size
-        width, height = (max(1, round(size * side / max(picture.size))) for side in picture.size)
+        width, height = fitting(*picture.size, size)
         canvas = Image.new("RGB", (size, size), self.background)
         canvas.paste(picture.resize((width, height), self._filter), ((size - width) // 2, (size - height) // 2))
         return canvas

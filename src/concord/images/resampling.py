@@ -22,10 +22,25 @@ MARGINS = {8: 1.35, 4: 1.3, 2: 1.25}
 crops are then 36 dB from those of the whole picture, and half of them 40 dB or more; with 1.2 the worst have 32 to 35 dB."""
 
 
-def most_shrink(box: Box, size: int) -> int:
-    """By how much a picture may be shrunk before the box is resized to a square of `size`: 1, 2, 4 or 8."""
+Size = int | tuple[int, int]
+"""Side of a square, or width and height, in pixels."""
+
+
+def most_shrink(box: Box, size: Size) -> int:
+    """By how much a picture may be shrunk before the box is resized to `size`: 1, 2, 4 or 8."""
     left, top, right, bottom = box
-    return next((shrink for shrink, margin in MARGINS.items() if min(right - left, bottom - top) >= margin * size * shrink), 1)
+    # Of a side that becomes one pixel nothing might be left on the grid of the shrunk picture.
+    width, height = (max(2, side) for side in _sides(size))
+
+    def enough(margin: float, shrink: int) -> bool:
+        return right - left >= margin * width * shrink and bottom - top >= margin * height * shrink
+
+    return next((shrink for shrink, margin in MARGINS.items() if enough(margin, shrink)), 1)
+
+
+def fitting(width: int, height: int, size: int) -> tuple[int, int]:
+    """Width and height of a picture of this shape whose longer side is `size`."""
+    return max(1, round(size * width / max(width, height))), max(1, round(size * height / max(width, height)))
 
 
 def on_grid(box: Box, grid: int, width: int, height: int) -> Box:
@@ -35,16 +50,21 @@ def on_grid(box: Box, grid: int, width: int, height: int) -> Box:
     return left, top, right, bottom
 
 
-def resample(decoded: Decoded, box: Box, size: int, interpolation: Interpolation) -> Tensor:
-    """The box as a square, uint8 [3, size, size]. Its sides must be multiples of the picture's shrink.
+def resample(decoded: Decoded, box: Box, size: Size, interpolation: Interpolation) -> Tensor:
+    """The box as a picture of `size`, uint8 [3, H, W]. Its sides must be multiples of the picture's shrink.
 
     Torch has the same filters as Pillow, here two to ten times as fast, but for Lanczos.
     """
     left, top, right, bottom = (side // decoded.shrink for side in box)
+    width, height = _sides(size)
     if interpolation == "lanczos":
-        resized = decoded.picture.crop((left, top, right, bottom)).resize((size, size), Image.Resampling.LANCZOS)
+        resized = decoded.picture.crop((left, top, right, bottom)).resize((width, height), Image.Resampling.LANCZOS)
         pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1)
     else:
         part = torch.from_numpy(decoded.pixels[top:bottom, left:right].copy()).permute(2, 0, 1)
-        pixels = F.interpolate(part[None], (size, size), mode=interpolation, antialias=True)[0, :3]
+        pixels = F.interpolate(part[None], (height, width), mode=interpolation, antialias=True)[0, :3]
     return pixels.contiguous()
+
+
+def _sides(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
