@@ -12,6 +12,9 @@ Of segmentation, with "," between the words of a class: `voc20`, `voc21`, `conte
 `coco_stuff` and `cityscapes`, after the lists of github.com/wangf3014/SCLIP, where a background is a list of things that are no
 class. Spaces that these lack are put in ("traffic light"), and "bed" is taken out of the background of `coco_object`, where it is
 a class as well and could never be found.
+
+Of medicine, written for concord: `labels/` says in several ways what the labels of medical data sets mean, and
+`label_templates.yaml` makes sentences of it; `reports.yaml` says how radiology reports name their sections.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import yaml
 
@@ -93,9 +97,43 @@ def imagenet_labels(name: str) -> tuple[int, ...]:
 
 
 @cache
+def label_dictionary(name: str) -> dict[str, Any]:
+    """The words of one kind of medical labels, from `labels/`; see `concord.data.medical.text.LabelDictionary`.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    _check("label dictionaries", name, label_dictionaries())
+    return _document("labels", f"{name}.yaml")
+
+
+@cache
+def label_dictionaries() -> tuple[str, ...]:
+    """The names that `label_dictionary` knows."""
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in (_FOLDER / "labels").iterdir() if entry.name.endswith(".yaml")))
+
+
+@cache
+def label_templates() -> dict[str, list[str]]:
+    """Sentences for labels of any kind; see `concord.data.medical.text.LabelDictionary`."""
+    return _document("label_templates.yaml")
+
+
+@cache
+def report_words() -> dict[str, Any]:
+    """How radiology reports name their sections; see `concord.data.medical.text.sections`."""
+    return _document("reports.yaml")
+
+
+@cache
 def _template_sets() -> dict[str, tuple[str, ...]]:
-    sets: dict[str, list[str]] = yaml.safe_load((_FOLDER / "templates.yaml").read_text(encoding="utf-8"))
-    return {name: tuple(templates) for name, templates in sets.items()}
+    return {name: tuple(templates) for name, templates in _document("templates.yaml").items()}
+
+
+def _document(*parts: str) -> dict[str, Any]:
+    """A YAML file of this package."""
+    found: dict[str, Any] = yaml.safe_load(_FOLDER.joinpath(*parts).read_text(encoding="utf-8"))
+    return found
 
 
 def _check(what: str, name: str, known: Collection[str]) -> None:
