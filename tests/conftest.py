@@ -19,6 +19,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
+os.environ["CONCORD_SECRET"] = "known to the tests alone"
 os.environ["CONCORD_CACHE"] = tempfile.mkdtemp(prefix="concord-tests-")  # never the home folder of who runs the tests
 atexit.register(shutil.rmtree, os.environ["CONCORD_CACHE"], ignore_errors=True)
 torch.set_num_threads(1)

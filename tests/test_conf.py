@@ -45,4 +45,4 @@ def required(group: str, name: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", options("experiment"))
 def test_every_experiment_fits(name: str) -> None:
-    check_config(compose_config(f"experiment={name}", *(["data.path=somewhere"] if name == "emoji" else [])))
+    check_config(compose_config(f"experiment={name}", *(["data.path=somewhere"] if name in ("emoji", "vqa_rad") else [])))

@@ -52,12 +52,14 @@ def tiny_model(similarity: Similarity, seed: int = 0) -> DualEncoder:
 
 
 def tiny_batch(pairs: int, seed: int = 0) -> Batch:
-    """Random images, captions of 2 to 7 words, and negatives, of which every third is missing."""
+    """Random images, captions of 2 to 7 words, negatives, of which every third is missing, and pairs that belong together."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (pairs, 3, 4, 4), generator=generator, dtype=torch.uint8)
     texts = {view: _words(pairs, generator) for view in ("caption", "sentence", "negatives")}
     valid = torch.arange(pairs) % 3 != 0
-    return Batch([str(i) for i in range(pairs)], {"image": images}, texts, {"negatives": valid})
+    groups = {name: torch.randint(0, count, (pairs,), generator=generator) for name, count in (("caption", 3), ("study", pairs))}
+    groups["sentence"] = groups["caption"]
+    return Batch([str(i) for i in range(pairs)], {"image": images}, texts, {"negatives": valid}, groups=groups)
 
 
 def _words(pairs: int, generator: torch.Generator) -> Tokens:
@@ -74,4 +76,5 @@ def rows(batch: Batch, start: int, stop: int) -> Batch:
         longest = int(tokens.mask[part].sum(dim=1).max())
         texts[view] = Tokens(tokens.ids[part, :longest], tokens.mask[part, :longest])
     valid = {view: mask[part] for view, mask in batch.valid.items()}
-    return Batch(batch.keys[part], {view: images[part] for view, images in batch.images.items()}, texts, valid)
+    groups = {name: numbers[part] for name, numbers in batch.groups.items()}
+    return Batch(batch.keys[part], {view: images[part] for view, images in batch.images.items()}, texts, valid, groups=groups)

@@ -21,7 +21,8 @@ class Item:
     Attributes:
         key: its name, unique within its subset.
         form: what is asked.
-            "texts": of one image, the first `right` texts must each beat all the others (SugarCrepe; SugarCrepe++ with 2).
+            "texts": of one image, the first `right` texts must each beat all the others (SugarCrepe; SugarCrepe++ with 2). With
+                0, no candidate is right and any answer wrong, as where a list of answers lacks the one that was given.
             "images": of one text, the first `right` images must each beat all the others (SVO-Probes, ImageCoDe).
             "match": image k belongs to text k; as many images as texts, at least 2 (Winoground).
             "set": of one text, the first `right` images are the answer; the `right` best ones are compared with them as a
@@ -53,8 +54,9 @@ class Item:
         asked, candidates = (self.images, self.texts) if self.form == "texts" else (self.texts, self.images)
         if len(asked) != 1:
             raise ValueError(f"{self.key}: a question of form {self.form} asks about one {'image' if self.form == 'texts' else 'text'}")
-        if not 1 <= self.right < len(candidates):
-            raise ValueError(f"{self.key}: right must lie in [1, {len(candidates) - 1}], got {self.right}")
+        least = 0 if self.form == "texts" else 1
+        if not least <= self.right < len(candidates):
+            raise ValueError(f"{self.key}: right must lie in [{least}, {len(candidates) - 1}], got {self.right}")
 
 
 class Images(Protocol):

@@ -1,4 +1,5 @@
-"""Every data set that has a name in `conf/data`, tiny, in the exact layout that its users get.
+"""Every data set of the web that has a name in `conf/data`, tiny, in the exact layout that its users get. Those of medicine are in
+`tests/data/medical`, and `every_named` gathers them all.
 
 A builder writes the data set to a folder. Pictures have one shade of grey each, the number of the example.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import webdataset
 
+from tests.conftest import ROOT
 from tests.data.samples import encode
 
 
@@ -337,14 +341,6 @@ def scicap(folder: Path) -> Named:
     return Named(folder, {name: plain(text) for name, text in captions.items()})
 
 
-def pmc_oa(folder: Path) -> Named:
-    captions = {"PMC212319_Fig3_4.jpg": "A. Real time image of the translocation", "PMC212319_Fig3_5.jpg": "B. Control"}
-    put(folder / "images", list(captions))
-    lines = [json.dumps({"image": name, "caption": text}) for name, text in captions.items()]
-    (folder / "pmc_oa.jsonl").write_text("\n".join(lines) + "\n")
-    return Named(folder, {name: plain(text) for name, text in captions.items()})
-
-
 NAMED: dict[str, Builder] = {
     "cc3m": shards(),
     "cc12m": shards(),
@@ -355,7 +351,6 @@ NAMED: dict[str, Builder] = {
     "flickr30k_tokens": flickr30k_tokens,
     "flickr8k": flickr8k,
     "laion": shards(NSFW=["UNLIKELY", "NSFW", None], similarity=[0.31, 0.35, 0.29], LICENSE=["?", "?", None]),
-    "pmc_oa": pmc_oa,
     "redcaps": redcaps,
     "sbu": shards(),
     "scicap": scicap,
@@ -363,3 +358,11 @@ NAMED: dict[str, Builder] = {
     "wit_base": wit_base,
     "yfcc15m": yfcc15m,
 }
+
+
+@cache
+def every_named() -> dict[str, Builder]:
+    """The `NAMED` of this file and of every `*_fixtures.py` of medical data."""
+    files = sorted((ROOT / "tests/data/medical").rglob("*_fixtures.py"))
+    modules = [import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in files]
+    return NAMED | {name: build for module in modules for name, build in getattr(module, "NAMED", {}).items()}

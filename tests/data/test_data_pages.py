@@ -14,7 +14,7 @@ from concord.tasks.assemble import check_config
 from tests.composing import compose_config
 from tests.conftest import ROOT
 
-PAGE = "\n".join((ROOT / "docs" / name).read_text() for name in ("data_sets.md", "data.md", "benchmarks.md"))
+PAGE = "\n".join((ROOT / "docs" / name).read_text() for name in ("data_sets.md", "data.md", "medical.md", "benchmarks.md"))
 FILES = re.findall(r"```yaml\n# file: (\S+)\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [
     line

@@ -171,7 +171,7 @@ def test_refusals(arguments: dict[str, Any], complaint: str) -> None:
 
 def test_a_selection_from_a_mixture_is_refused_and_a_mixture_of_selections_is_not() -> None:
     split = HashSplit(Mixture({"a": Keyed(10), "b": Keyed(10)}), "train", 0.3)
-    with pytest.raises(ConfigError, match="select from each of its sources instead"):
+    with pytest.raises(ConfigError, match="wrap each of its sources instead"):
         sampling_of(split, Shuffle(), "0", 2)
     mixed = Mixture({"a": HashSplit(Keyed(10), "train", 0.3), "b": Keyed(10)})
     assert sampling_of(mixed, Shuffle(), "0", 2).settings()["source.sources.b.examples"] == 10

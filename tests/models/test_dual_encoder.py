@@ -76,6 +76,9 @@ def test_towers_may_be_projected_in_different_ways() -> None:
     assert model.text_projection.bias is not None
     with pytest.raises(IncompatibleError, match="the towers must have the width embed_dim=16, got 24"):
         dual_encoder(text_projection="none")
+    first, activation, second = dual_encoder(text_projection="hf_mlp").text_projection
+    assert (first.in_features, first.out_features, second.out_features, first.bias, second.bias) == (24, 20, 16, None, None)
+    assert isinstance(activation, nn.GELU)
     unprojected = DualEncoder(dual_encoder().image, dual_encoder().text, Cosine(), embed_dim=24, text_projection="none")
     assert isinstance(unprojected.text_projection, nn.Identity)
 
@@ -160,7 +163,7 @@ def test_lorentz_of_another_width_is_refused() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="embed_dim must be at least 1, got 0"):
         DualEncoder(dual_encoder().image, dual_encoder().text, Cosine(), embed_dim=0)
-    with pytest.raises(ValueError, match="projection must be one of linear, affine, mlp, gelu_mlp, none, got 'cubic'"):
+    with pytest.raises(ValueError, match="projection must be one of linear, affine, mlp, gelu_mlp, hf_mlp, none, got 'cubic'"):
         dual_encoder(projection="cubic")
 
 

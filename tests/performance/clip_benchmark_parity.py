@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks.parity import different, ours, theirs  # noqa: E402
-from tests.benchmarks.parity_data import write_data, write_random_model  # noqa: E402
+from tests.benchmarks.walks.parity import different, ours, theirs  # noqa: E402
+from tests.benchmarks.walks.parity_data import write_data, write_random_model  # noqa: E402
 
 
 def main() -> int:

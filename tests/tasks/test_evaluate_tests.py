@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.benchmarks.parity_data import write_data, write_random_model
+from tests.benchmarks.walks.parity_data import write_data, write_random_model
 from tests.composing import SMALL_DATA, SMALL_MODEL, compose_config
 from tests.conftest import RunPy
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from concord.access import access_of, guarding, is_guarded
 from concord.benchmarks.adapters import Embedder, as_scorer
 from concord.benchmarks.cache import EmbeddingCache
 from concord.benchmarks.evaluation import Evaluation
@@ -53,7 +54,7 @@ class Bench:
         seed: of subsets, shown examples and the bootstrap. It is the bench's own: runs that differ in the seed of their
             training are measured on the same examples.
         bootstrap: resamples behind each interval, at least 100.
-        gallery: how many examples to show per question, at least 0.
+        gallery: how many examples to show per question, at least 0. Of guarded data sets none is shown, see `concord.access`.
         predictions: keep what was answered example by example; it names the examples by their keys.
         skip_missing: leave out tasks whose data set is missing, or for which the model lacks something, and say why, instead of
             ending with the first of them.
@@ -88,6 +89,7 @@ class Bench:
         self.skip_missing = skip_missing
         self.summaries = summaries or {}
         self.skipped: dict[str, str] = {}
+        self._kept_back: set[str] = set()
 
     @torch.no_grad()
     def run(
@@ -114,7 +116,8 @@ class Bench:
         parts = [Results(skipped=self.skipped, about=dict(about or {}))]
         for name, task in self.tasks.items():
             started, images = time.monotonic(), evaluation.embedded
-            parts.append(self._run_task(name, task, evaluation, baseline))
+            with guarding(task):
+                parts.append(self._run_task(name, task, evaluation, baseline))
             spent = Spent(name, time.monotonic() - started, evaluation.embedded - images)
             log.info("%s: %.1f s, %d images embedded, %.0f images/s", name, spent.seconds, spent.images, spent.speed)
             if watch is not None:
@@ -133,7 +136,17 @@ class Bench:
             if not self.skip_missing:
                 raise
             return Results(skipped={name: str(error)})
+        results = self._showable(task, results)
         return results if self.predictions or self.summaries else replace(results, answers=[])
+
+    def _showable(self, task: Task, results: Results) -> Results:
+        """Without examples of guarded data; that they are missing is said once."""
+        if not is_guarded(task):
+            return results
+        if results.gallery and task.reader.name not in self._kept_back:
+            self._kept_back.add(task.reader.name)
+            log.warning("%s is %s: none of its examples is shown", task.reader.name, access_of(task))
+        return results.without_examples()
 
 
 def _refuse_same_names(tasks: dict[str, Task]) -> None:

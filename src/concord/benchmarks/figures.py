@@ -12,6 +12,9 @@ from concord.types import RawImage
 
 Figure = dict[str, Any]
 
+AGGREGATES = ("reliability", "confusion", "curve", "histogram")
+"""Kinds that show many examples together and none by itself: what may be shown of guarded data, see `concord.access`."""
+
 SHOWN_SIDE = 224
 """Longer side, in pixels, of a picture that stands behind a map."""
 

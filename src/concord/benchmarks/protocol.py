@@ -140,6 +140,16 @@ class Named(Protocol):
         ...
 
 
+@runtime_checkable
+class Listed(Protocol):
+    """A data set that says which examples it holds."""
+
+    @property
+    def list_hash(self) -> str:
+        """A short text that stands for the list of them, in any order and any format."""
+        ...
+
+
 class Reader(Named, Protocol):
     """A data set of single examples, with random access. Several threads may ask at once."""
 

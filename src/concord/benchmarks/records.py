@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from concord.benchmarks.figures import AGGREGATES
 from concord.benchmarks.gallery import GalleryItem, write_gallery
 from concord.benchmarks.tables import write_predictions, write_tables
 from concord.files import write_json
@@ -40,6 +41,8 @@ class Record:
         blind_by: what had it ("longer", "n-gram", ...).
         data: checksum of the examples, pictures included.
         protocol: short text that changes with the settings of the task; numbers with different ones do not compare.
+        list_hash: short text that says which examples the data set holds, whatever its files look like; "" where it does not tell.
+            Tests of one name whose lists were drawn differently differ in it (CheXpert 5x200).
     """
 
     task: str
@@ -60,6 +63,7 @@ class Record:
     blind_by: str = ""
     data: str = ""
     protocol: str = ""
+    list_hash: str = ""
 
     @property
     def name(self) -> str:
@@ -112,6 +116,11 @@ class Results:
         """The same results with what a collapsed model got beside every number."""
         found = collapsed.values()
         return replace(self, records=[replace(record, collapsed=found.get(record.name)) for record in self.records])
+
+    def without_examples(self) -> Results:
+        """The same numbers without anything that shows a single example: for guarded data, see `concord.access`."""
+        drawn = {name: figure for name, figure in self.figures.items() if figure["kind"] in AGGREGATES}
+        return replace(self, gallery=[], figures=drawn)
 
     def write(self, folder: Path) -> None:
         """Leave these in a folder; what an earlier measurement left there is replaced.

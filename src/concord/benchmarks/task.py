@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from concord.access import Access, access_of, strictest
 from concord.benchmarks.evaluation import Evaluation
-from concord.benchmarks.protocol import Named
+from concord.benchmarks.protocol import Listed, Named
 from concord.benchmarks.records import Answers, Record, Results
 from concord.benchmarks.statistics import Interval, bootstrap, mean_of, share_interval
 from concord.errors import DataError
@@ -65,6 +66,11 @@ class Task(ABC):
         self.limit = limit
         self.unit = unit
 
+    @property
+    def access(self) -> Access:
+        """The strictest of the data sets that it keeps: the one it tests on, and those that its probes learn from."""
+        return strictest(access_of(part) for part in vars(self).values())
+
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on beside the model, the data and the seed, as plain values."""
         return {"limit": self.limit, "unit": self.unit}
@@ -99,7 +105,8 @@ class Task(ABC):
         low, high = (None, None) if interval is None else interval
         protocol = blake2b(repr([self.kind, sorted(self.settings().items())]).encode(), digest_size=8).hexdigest()
         independent = len(np.unique(asked.units))
-        columns = {"data": asked.data, "protocol": protocol, "units": independent, **columns}
+        listed = self.reader.list_hash if isinstance(self.reader, Listed) else ""
+        columns = {"data": asked.data, "protocol": protocol, "units": independent, "list_hash": listed, **columns}
         return Record(self.kind, self.reader.name, metric, value, chance, low, high, len(asked), subset, seed=evaluation.seed, **columns)
 
     def share(

@@ -2,12 +2,13 @@
 
 from concord.data.bad import BadSamples
 from concord.data.filters import Filtered
+from concord.data.joined import Joined
 from concord.data.loader import TrainingLoader
 from concord.data.meter import LoaderReport
 from concord.data.mixture import Mixture
 from concord.data.module import WebDataModule
 from concord.data.order import Permutation, Resample, Shuffle, TrainingOrder, Windows
-from concord.data.phantoms import Phantoms
+from concord.data.phantoms import Phantoms, PhantomSides
 from concord.data.plan import DataPlan, PartPlan, ViewPlan
 from concord.data.readers.coco import CocoCaptions
 from concord.data.readers.flickr import FlickrTokens
@@ -37,6 +38,7 @@ __all__ = [
     "Folder",
     "HashSplit",
     "HuggingFace",
+    "Joined",
     "Karpathy",
     "KeyedSource",
     "LoaderReport",
@@ -44,6 +46,7 @@ __all__ = [
     "Parquet",
     "PartPlan",
     "Permutation",
+    "PhantomSides",
     "Phantoms",
     "RedCaps",
     "Resample",

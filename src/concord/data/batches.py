@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from torch.utils.data import Dataset, get_worker_info
 
+from concord.access import guarding
 from concord.data.order import TrainingOrder
 from concord.data.source import BadSample, Source
 from concord.data.stages import stage, take_seconds
@@ -67,8 +68,9 @@ class Batches(Dataset[Delivery]):
     def _deliver(self, start: int) -> Delivery:
         bad: list[BadSample] = []
         try:
-            examples = [self._example(start, row, epoch, index, bad) for row, (epoch, index) in enumerate(self.order.rows(start))]
-            return Delivery(self.views.collate(examples), bad)
+            with guarding(self.source):
+                examples = [self._example(start, row, epoch, index, bad) for row, (epoch, index) in enumerate(self.order.rows(start))]
+                return Delivery(self.views.collate(examples), bad)
         except ConcordError as error:  # handed over as text: errors that cross processes come back as stack traces
             return Delivery(None, bad, str(error))
 
@@ -82,5 +84,5 @@ class Batches(Dataset[Delivery]):
                 self._read_bytes += len(pair.image) if isinstance(pair.image, bytes) else 0
                 return self.views.example(pair, epoch, index)
             except BadSample as sample:
-                bad.append(sample)
+                bad.append(sample.of(self.source))
         raise DataError(f"{LONGEST_GAP} bad examples in a row, the last is {bad[-1]}")

@@ -10,16 +10,17 @@ from typing import Literal
 import numpy as np
 
 from concord.data.filters import Filter, Filtered
+from concord.data.joined import Joined
 from concord.data.order import ROUND, Mixed, Order, Sampling, Scattered, Setting, Slots, Stratified, largest_remainder
-from concord.data.source import Source, block_sizes, digest, fingerprint_of
-from concord.data.wrapper import Selection, Wrapper
+from concord.data.source import Source
+from concord.data.wrapper import Wrapper
 from concord.errors import ConfigError, nearest
 from concord.types import Pair
 
 MixedBatches = Literal["mixed", "stratified", "single"]
 
 
-class Mixture(Wrapper):
+class Mixture(Joined):
     """Pairs of several sources, drawn by weight: each source goes through its own epochs at its own pace.
 
     The index of an example is its index in its source after the examples of the sources before; pairs carry the name that
@@ -49,35 +50,19 @@ class Mixture(Wrapper):
     ) -> None:
         if not 0 < temperature < math.inf:
             raise ValueError(f"temperature must be positive and finite, got {temperature}")
-        _check_sources(sources)
-        self.sources = dict(sources)
-        self.name = "+".join(sources)
+        for name, source in sources.items():
+            if holds_mixture(source):
+                raise ValueError(f"sources: {name} is a mixture itself; name its sources here, with their weights")
+        super().__init__(sources)
         self.weights = weights
         self.temperature = temperature
         self.batches: MixedBatches = batches
         sizes = {name: len(source) for name, source in sources.items()}
         self.shares = _shares(sizes if weights is None else _checked(weights, sizes), temperature)
-        self._parts = list(sources.values())
-        self._ends = np.cumsum(list(sizes.values()))
         self._quotas(ROUND)
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def place(self, index: int) -> tuple[Source, int]:
-        part = self._part(index)
-        return self._parts[part], index - self._start(part)
 
     def __getitem__(self, index: int) -> Pair:
         return replace(super().__getitem__(index), source=list(self.sources)[self._part(index)])
-
-    @property
-    def block_sizes(self) -> list[int]:
-        return [size for source in self._parts for size in block_sizes(source)]
-
-    def fingerprint(self) -> str | None:
-        inner = {name: fingerprint_of(source) for name, source in self.sources.items()}
-        return digest(inner) if None not in inner.values() else None
 
     def sampling(self, order: Order, key: str, batch_size: int) -> Sampling:
         """The order of training: `order` within each source, and among the sources as `batches` says.
@@ -107,26 +92,22 @@ class Mixture(Wrapper):
             raise ValueError(f"weights: {name} has a share of {self.shares[name]:.1e}, less than one in {slots:,}; give it a larger weight")
         return quotas
 
-    def _part(self, index: int) -> int:
-        return int(np.searchsorted(self._ends, index, side="right"))
 
-    def _start(self, part: int) -> int:
-        return int(self._ends[part - 1]) if part > 0 else 0
+def holds_mixture(source: Source) -> bool:
+    """Whether a source is a mixture or made of one, whose weights would then be lost."""
+    return isinstance(source, Mixture) or (isinstance(source, Wrapper) and any(map(holds_mixture, source.inside)))
 
 
 def sampling_of(source: Source, order: Order, key: str, batch_size: int) -> Sampling:
     """The order of training on any source.
 
     Raises:
-        ConfigError: for a selection from a mixture, in which the weights would be lost.
+        ConfigError: for a source made of a mixture, in which the weights would be lost.
     """
     if isinstance(source, Mixture):
         return source.sampling(order, key, batch_size)
-    inner = source
-    while isinstance(inner, Selection):
-        inner = inner.source
-    if isinstance(inner, Mixture):
-        raise ConfigError("data.source selects from a mixture, which would lose its weights; select from each of its sources instead")
+    if holds_mixture(source):
+        raise ConfigError("data.source wraps a mixture, which would lose its weights; wrap each of its sources instead")
     return order.over(source, key)
 
 
@@ -138,16 +119,6 @@ def filtered(source: Source, filters: Mapping[str, Filter], cache: str | None) -
         return Filtered(source, filters, cache=cache)
     parts: dict[str, Source] = {name: Filtered(part, filters, cache=cache) for name, part in source.sources.items()}
     return Mixture(parts, source.weights, source.temperature, source.batches)
-
-
-def _check_sources(sources: Mapping[str, Source]) -> None:
-    if not sources:
-        raise ValueError("sources must name at least one, as in +source@data.source.sources.NAME=shards")
-    for name, source in sources.items():
-        if isinstance(source, Mixture):
-            raise ValueError(f"sources: {name} is a mixture itself; name its sources here, with their weights")
-        if len(source) == 0:
-            raise ValueError(f"sources: {name} holds no example")
 
 
 def _checked(weights: Mapping[str, float], sizes: Mapping[str, int]) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 
+from concord.access import access_of, is_guarded
 from concord.data.bad import BadSamples
 from concord.data.filters import Filter
 from concord.data.lengths import CaptionLengths
@@ -17,7 +18,7 @@ from concord.data.mixture import filtered, sampling_of
 from concord.data.order import LengthPool, Order, Permutation, Setting, Shuffle, TrainingOrder
 from concord.data.plan import DataPlan, plan_parts, plan_views
 from concord.data.resumption import check_same_order, warn_of_other_files
-from concord.data.source import Source, fingerprint_of, read_captions
+from concord.data.source import Source, fingerprint_of, safe_captions_at
 from concord.data.storage.paths import without_secrets
 from concord.data.views import Augmentation, CaptionPolicy, Views, require_roles
 from concord.distributed import Ranks
@@ -141,10 +142,23 @@ class WebDataModule(L.LightningDataModule):
         return Views(image_views, text_views, self.augmentation, preprocess, tokenizer, self.caption_policy, self.seed, size_multiple)
 
     def captions(self, limit: int) -> Iterator[str]:
-        """All captions of up to `limit` examples, drawn without replacement, for training a tokenizer."""
+        """All captions of up to `limit` examples, drawn without replacement, for training a tokenizer, whose vocabulary is kept
+        and passed on: of guarded data those alone that were not written about anybody.
+
+        Raises:
+            DataError: for guarded data that have no such captions.
+        """
         shuffle = Permutation(len(self.source), f"captions/{self.seed}")
+        found = False
         for index in shuffle(np.arange(min(limit, len(self.source)))).tolist():
-            yield from read_captions(self.source, index)
+            for caption in safe_captions_at(self.source, index):
+                found = True
+                yield caption
+        if not found and is_guarded(self.source):
+            raise DataError(
+                f"{self.source.name} is {access_of(self.source)}: no vocabulary is learned from what was written about patients; use a "
+                "tokenizer that has one, as in tokenizer=hf tokenizer.name=FOLDER or checkpoint=..., or add captions made of labels"
+            )
 
     def plan(self) -> DataPlan:
         """What training will read; nothing is read for it."""

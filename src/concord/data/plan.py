@@ -33,11 +33,13 @@ class PartPlan:
 
     Attributes:
         share: of the pairs that training reads.
+        patients: of whom it has pictures; None where that is not known.
     """
 
     name: str
     examples: int
     share: float
+    patients: int | None = None
 
     def epochs(self, pairs: int) -> float:
         """How often training on so many pairs of the mixture goes through this source."""
@@ -50,6 +52,7 @@ class DataPlan:
 
     Attributes:
         parts: the sources of a mixture; empty for a single source.
+        patients: of whom there are pictures; None where that is not known.
     """
 
     source: str
@@ -59,6 +62,7 @@ class DataPlan:
     batches_per_epoch: float
     views: tuple[ViewPlan, ...]
     parts: tuple[PartPlan, ...] = ()
+    patients: int | None = None
 
     @property
     def bytes(self) -> int:

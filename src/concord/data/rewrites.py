@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from concord.access import is_guarded
 from concord.data.readers.captions import FieldNames, by_role
 from concord.data.readers.cells import CaptionCells
 from concord.data.readers.text_rows import TextRows, find_tables
@@ -70,6 +71,10 @@ class Rewrites(Wrapper):
     def __len__(self) -> int:
         return len(self.source)
 
+    @property
+    def inside(self) -> Sequence[Source]:
+        return [self.source]
+
     def place(self, index: int) -> tuple[Source, int]:
         return self.source, index
 
@@ -119,9 +124,10 @@ class Rewrites(Wrapper):
         held = np.searchsorted(rows[order], examples, side="right") - first
         starts = np.append(0, np.cumsum(held))
         if not starts[-1]:
+            row, example = ("", "") if is_guarded(self) else (f", such as {names[0]!r},", f", such as {_key(self.source, 0)!r}")
             raise DataError(
-                f"{self._files[0].place}: no {key} of {len(names)} rows, such as {names[0]!r}, is the name of an example of "
-                f"{self.name}, such as {_key(self.source, 0)!r}; name another column as key"
+                f"{self._files[0].place}: no {key} of {len(names)} rows{row} is the name of an example of {self.name}{example}; "
+                "name another column as key"
             )
         return order[np.repeat(first - starts[:-1], held) + np.arange(starts[-1])], starts
 

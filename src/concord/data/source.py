@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
+from concord.access import is_guarded
 from concord.errors import DataError
 from concord.types import Pair
 
@@ -35,6 +36,10 @@ class BadSample(DataError):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.cause}" + (f" ({self.detail})" if self.detail else "")
+
+    def of(self, source: Source) -> BadSample:
+        """As it may be told of an example of this source: of a guarded one without the detail; see `concord.access`."""
+        return BadSample(self.cause, self.key) if is_guarded(source) else self
 
 
 @runtime_checkable
@@ -106,6 +111,14 @@ class Located(Protocol):
 
 
 @runtime_checkable
+class Speaking(Protocol):
+    """A source that tells which captions were written about somebody; see `concord.access`."""
+
+    def safe_captions(self, index: int) -> tuple[str, ...]:
+        """Captions of the example at `index` that are made of labels and templates alone."""
+
+
+@runtime_checkable
 class Composed(Protocol):
     """A source made of several others."""
 
@@ -153,6 +166,14 @@ def read_captions(source: Source, index: int) -> tuple[str, ...]:
         return captions_at(source, index)
     except BadSample:
         return ()
+
+
+def safe_captions_at(source: Source, index: int) -> tuple[str, ...]:
+    """Those captions of one example that a vocabulary may be learned from, as it is kept and passed on: of an open source all
+    that can be read, of a guarded one those of which it says that they were not written about anybody."""
+    if not is_guarded(source):
+        return read_captions(source, index)
+    return source.safe_captions(index) if isinstance(source, Speaking) else ()
 
 
 def metadata_at(source: Source, index: int) -> Mapping[str, Any]:

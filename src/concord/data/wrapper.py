@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from concord.data.source import Source, block_sizes, captions_at, digest, fingerprint_of, key_of, location_of, metadata_at
+from concord.access import Access, access_of, strictest
+from concord.data.source import (
+    Source,
+    block_sizes,
+    captions_at,
+    digest,
+    fingerprint_of,
+    key_of,
+    location_of,
+    metadata_at,
+    safe_captions_at,
+)
 from concord.types import Pair
 
 
@@ -25,6 +36,11 @@ class Wrapper(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    @property
+    @abstractmethod
+    def inside(self) -> Sequence[Source]:
+        """The sources that the examples stand in."""
+
     @abstractmethod
     def place(self, index: int) -> tuple[Source, int]:
         """The source that holds the example at `index`, and where in it."""
@@ -38,6 +54,11 @@ class Wrapper(ABC):
     def fingerprint(self) -> str | None:
         """See `Fingerprinted`."""
 
+    @property
+    def access(self) -> Access:
+        """The strictest of the sources inside."""
+        return strictest(map(access_of, self.inside))
+
     def __getitem__(self, index: int) -> Pair:
         source, place = self.place(index)
         return source[place]
@@ -47,6 +68,9 @@ class Wrapper(ABC):
 
     def captions(self, index: int) -> tuple[str, ...]:
         return captions_at(*self.place(index))
+
+    def safe_captions(self, index: int) -> tuple[str, ...]:
+        return safe_captions_at(*self.place(index))
 
     def metadata(self, index: int) -> Mapping[str, Any]:
         return metadata_at(*self.place(index))
@@ -70,6 +94,10 @@ class Selection(Wrapper):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def inside(self) -> Sequence[Source]:
+        return [self.source]
 
     def place(self, index: int) -> tuple[Source, int]:
         return self.source, int(self.indices[index])

@@ -18,7 +18,7 @@ from concord.models.similarity import Lorentz, Similarity, TextConditioned
 from concord.models.text_tower import TextTower
 from concord.types import Embeddings, Features, Tokens
 
-Projection = Literal["linear", "affine", "mlp", "gelu_mlp", "none"]
+Projection = Literal["linear", "affine", "mlp", "gelu_mlp", "hf_mlp", "none"]
 
 
 class DualEncoder(nn.Module):
@@ -31,8 +31,9 @@ class DualEncoder(nn.Module):
         embed_dim: E, width of the embedding space.
         decoder: predicts captions from image tokens and text tokens (CoCa); its widths must fit the towers.
         projection: "linear" without bias (CLIP), "affine" with one (SigLIP's text), "mlp" with one hidden ReLU layer of width E
-            (ConVIRT), "gelu_mlp" with one hidden GELU layer of width 2 E and no bias at the end (OpenCLIP), or "none", for a
-            tower of width E.
+            (ConVIRT), "gelu_mlp" with one hidden GELU layer of width 2 E and no bias at the end (OpenCLIP's images), "hf_mlp" with
+            one of width (D + E) / 2 and no bias (OpenCLIP's texts by Hugging Face, as in BiomedCLIP), or "none", for a tower
+            of width E.
         text_projection: that of the text tower; None for the same as the image tower's.
 
     Raises:
@@ -114,6 +115,9 @@ def _projection(kind: Projection, width: int, embed_dim: int) -> nn.Module:
         return nn.Sequential(nn.Linear(width, embed_dim), nn.ReLU(), nn.Linear(embed_dim, embed_dim))
     if kind == "gelu_mlp":
         return nn.Sequential(nn.Linear(width, 2 * embed_dim), nn.GELU(), nn.Linear(2 * embed_dim, embed_dim, bias=False))
+    if kind == "hf_mlp":
+        hidden = (width + embed_dim) // 2
+        return nn.Sequential(nn.Linear(width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, embed_dim, bias=False))
     if kind != "none":
         raise ValueError(f"projection must be one of {', '.join(get_args(Projection))}, got {kind!r}")
     if width != embed_dim:

@@ -36,6 +36,7 @@ PLAIN = frozenset(
         "brier",
         "temperature",
         "mcc",
+        "quadratic_kappa",
         "rsum",
         "spearman",
         "pearson",

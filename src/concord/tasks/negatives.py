@@ -22,6 +22,7 @@ from concord.errors import ConfigError, DataError, nearest
 from concord.files import write_atomically
 from concord.perturbations import KINDS, HardNegatives
 from concord.tasks.assemble import require_path
+from concord.tasks.guard import refuse_guarded
 from concord.tasks.progress import progress
 
 
@@ -62,7 +63,7 @@ def negatives(
         How many wrong captions of each kind were made.
 
     Raises:
-        ConfigError: for wrong values.
+        ConfigError: for wrong values, and for guarded data.
         DataError: when there are no captions, or nothing can be made of them.
     """
     target = require_path(output, "output", "task=negatives data=shards data.path=... output=negatives.jsonl")
@@ -71,6 +72,7 @@ def negatives(
     _check(kinds, captions_per_image, limit, seed)
     check(cfg["data"], "data")
     data: WebDataModule = build(cfg["data"], "data")
+    refuse_guarded("task=negatives", [data.source], "write the negatives of open data")
     questions = list(_questions(data.source, kinds, captions_per_image, limit, seed))
     counts = Counter(kind for question in questions for kind in question.negatives)
     if not counts:

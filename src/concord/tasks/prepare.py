@@ -19,6 +19,7 @@ from concord.data.storage.paths import is_url
 from concord.errors import ConfigError
 from concord.images import Preprocess
 from concord.tasks.assemble import require_path
+from concord.tasks.guard import refuse_guarded
 from concord.tasks.progress import progress
 
 SPLIT = "concord.data.HashSplit"
@@ -52,7 +53,7 @@ def prepare(
         workers: reading processes.
 
     Raises:
-        ConfigError: for wrong values, and an output that holds something else.
+        ConfigError: for wrong values, an output that holds something else, and guarded data.
         DataError: when the data cannot be read, or a file has changed.
     """
     if workers < 0:
@@ -67,6 +68,7 @@ def prepare(
     node = without_splits(cfg["data"]) if whole else cfg["data"]
     check(node, "data")
     data: WebDataModule = build(node, "data")
+    refuse_guarded("task=prepare", [data.source], "read it where it lies, under the agreement that it came with")
     preprocess: Preprocess = build(cfg["preprocess"], "preprocess")
     description = {"name": data.source.name, "config": {key: node[key] for key in ("source", "filters") if key in node}}
     with progress(f"preparing {data.source.name}", len(data.source)) as report:

@@ -19,6 +19,7 @@ from concord.models.checkpoint import load
 from concord.models.scorer import Scorer
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import Parts, assemble, check_config
+from concord.tasks.guard import refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
 from concord.tasks.record import save_config
 from concord.training import seed_everything
@@ -45,6 +46,7 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     known = last if last is not None else checkpoint
     start = load(known) if known is not None else None
     parts = assemble(cfg, start.tokenizer if start is not None else None)
+    refuse_shared_patients(parts.data.source, parts.bench)
     if start is not None and last is None:
         start_from(parts.method, start, str(checkpoint))
     trainer = build_trainer(cfg, folder, parts)
@@ -98,8 +100,11 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
     }
     wanted = {name: node for name, node in cfg["callbacks"].items() if name != "benchmark" or parts.bench.tasks}
     callbacks = [build(node, f"callbacks.{name}", **injected.get(name, {})) for name, node in wanted.items()]
-    loggers = [build(node, f"logger.{name}") for name, node in cfg["logger"].items()]
-    trainer: L.Trainer = build(cfg["trainer"], "trainer", callbacks=callbacks, logger=loggers, folder=folder)
+    loggers = {name: build(node, f"logger.{name}") for name, node in cfg["logger"].items()}
+    for name, logger in loggers.items():
+        if logger.media:
+            refuse_guarded(f"logger.{name}.media=true", [parts.data.source, *parts.bench.tasks.values()], "null shows those of open data")
+    trainer: L.Trainer = build(cfg["trainer"], "trainer", callbacks=callbacks, logger=list(loggers.values()), folder=folder)
     for logger in trainer.loggers:
         logger.log_hyperparams(dict(cfg))
     return trainer
@@ -109,10 +114,11 @@ def summary_lines(parts: Parts, batches: int) -> dict[str, str]:
     """What the start summary says of the data, for a run of so many global batches."""
     plan = parts.data.plan()
     views = ", ".join(f"{view.name} ({view.recipe}) {'x'.join(map(str, view.shape))}" for view in plan.views)
+    patients = f" of {plan.patients:,} patients" if plan.patients is not None else ""
     sources = "; ".join(_part_line(part, batches * plan.batch_size) for part in plan.parts)
     epoch = f"{plan.batches_per_epoch:,.1f} batches per epoch, " if not sources else ""  # each source of a mixture has its own
     return {
-        "data": f"{plan.source}, {plan.examples:,} examples" + (f" in {plan.path}" if plan.path is not None else ""),
+        "data": f"{plan.source}, {plan.examples:,} examples{patients}" + (f" in {plan.path}" if plan.path is not None else ""),
         **({"sources": sources} if sources else {}),
         "batch": f"{plan.batch_size:,} pairs, {epoch}{plan.bytes / 2**20:.1f} MiB",
         "views": views,
@@ -121,7 +127,8 @@ def summary_lines(parts: Parts, batches: int) -> dict[str, str]:
 
 
 def _part_line(part: PartPlan, pairs: int) -> str:
-    return f"{part.name} {part.examples:,} examples, {part.share:.1%} of the pairs, {part.epochs(pairs):.3g} epochs"
+    patients = f" of {part.patients:,} patients" if part.patients is not None else ""
+    return f"{part.name} {part.examples:,} examples{patients}, {part.share:.1%} of the pairs, {part.epochs(pairs):.3g} epochs"
 
 
 def _batches(cfg: Mapping[str, Any]) -> int:

@@ -61,6 +61,28 @@ def test_a_mapping_gives_roles() -> None:
     assert with_roles(languages.read("k", None, DOCUMENT)) == [("cat", "en"), ("Katze", "de")]
 
 
+@pytest.mark.parametrize(
+    ("fields", "captions"),
+    [
+        ("txt:_x_", [("one.", ""), ("two.", ""), ("three.", "")]),
+        ("txt:_x_[:2]", [("one.", ""), ("two.", "")]),
+        ({"a": "txt:_x_[:1]", "b": "txt:_x_[1:]"}, [("one.", "a"), ("two.", "b"), ("three.", "b")]),
+        ("txt:_x_[-2:-1]", [("three.", "")]),
+        ("txt:. ", [("one._x_two._x_three._x_", "")]),
+        ("txt:[:2]", [("one._x_two._x_three._x_", "")]),
+    ],
+)
+def test_texts_that_hold_several_captions(fields: FieldNames, captions: list[tuple[str, str]]) -> None:
+    assert with_roles(CaptionFields(fields).read("k", b"one._x_two._x_three._x_", None)) == captions
+
+
+def test_texts_that_stand_for_none() -> None:
+    fields = CaptionFields({"a": "txt", "b": "json:all"}, absent=["No caption found", "two"])
+    assert with_roles(fields.read("k", b" No caption found\n", DOCUMENT)) == [("one", "b")]
+    with pytest.raises(BadSample, match="no caption"):
+        CaptionFields("txt", absent=["No caption found"]).read("k", b"No caption found", None)
+
+
 def test_captions_that_bring_a_role_keep_it() -> None:
     assert with_roles(CaptionFields({"web": "json:prepared"}).read("k", None, DOCUMENT)) == [
         ("first", "original"),

@@ -10,7 +10,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from concord.benchmarks.classification.decisions import class_mean_samples, f1_of, macro_f1, macro_f1_by_chance, matthews, matthews_of
+from concord.benchmarks.classification.decisions import (
+    class_mean_samples,
+    f1_of,
+    kappa_of,
+    macro_f1,
+    macro_f1_by_chance,
+    matthews,
+    matthews_of,
+    quadratic_kappa,
+)
 from concord.benchmarks.classification.ranked_classes import RankedClasses
 from concord.benchmarks.classification.standings import Standings
 from concord.benchmarks.evaluation import Evaluation
@@ -49,14 +58,18 @@ def mean_per_class(task: Task, evaluation: Evaluation, found: Standings, asked: 
     return Results([record], answers=[Answers(record.name, asked.keys, asked.units, weighted)])
 
 
-def of_confusion(task: Task, evaluation: Evaluation, metric: Literal["macro_f1", "mcc"], found: Standings, asked: Asked) -> Results:
-    """`macro_f1` or `mcc`; images whose best classes tie are taken for none."""
+def of_confusion(
+    task: Task, evaluation: Evaluation, metric: Literal["macro_f1", "mcc", "quadratic_kappa"], found: Standings, asked: Asked
+) -> Results:
+    """`macro_f1`, `mcc` or `quadratic_kappa`; images whose best classes tie are taken for none, or for the farthest grade."""
     classes, ties = found.classes, int((found.chosen < 0).sum())
     if metric == "macro_f1":
         statistic, chance = f1_of(found.labels, found.chosen, classes), macro_f1_by_chance(found.labels, classes)
         half = macro_f1(found.shared)
-    else:
+    elif metric == "mcc":
         statistic, chance, half = matthews_of(found.labels, found.chosen, classes), 0.0, matthews(found.shared)
+    else:
+        statistic, chance, half = kappa_of(found.labels, found.chosen, classes), 0.0, quadratic_kappa(found.shared)
     value = float(statistic(np.ones(len(asked)))[0])
     interval = _resampled(task, evaluation, metric, statistic, value, asked)
     return Results([task.record(evaluation, metric, value, chance, asked, interval, half=half, ties=ties)])
@@ -80,6 +93,6 @@ def _resampled(task: Task, evaluation: Evaluation, metric: str, statistic: Stati
     units = np.unique(asked.units, return_inverse=True)[1]
     samples = bootstrap(statistic, len(asked), evaluation.bootstrap, rng, units)[:, 0]
     samples = samples[~np.isnan(samples)]  # a sample of one class has no AUROC
-    if metric == "mcc" and value < 1:
+    if metric in ("mcc", "quadratic_kappa") and value < 1:
         return percentile_interval(samples)
     return share_interval(value, samples, int(units.max()) + 1)

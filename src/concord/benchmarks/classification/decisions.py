@@ -1,4 +1,4 @@
-"""What is made of decisions, right and wrong: macro F1, Matthews' coefficient, balanced accuracy, and thresholds for them.
+"""What is made of decisions, right and wrong: macro F1, Matthews' coefficient, Cohen's kappa, balanced accuracy, and thresholds for them.
 
 Dimensions: N examples, C classes.
 """
@@ -37,6 +37,26 @@ def f1_of(labels: Integers, chosen: Integers, classes: int) -> Statistic:
 def matthews_of(labels: Integers, chosen: Integers, classes: int) -> Statistic:
     """Matthews' coefficient of a sample; labels and choices are [N], a choice of -1 is none and as good as a wrong class."""
     return _of_margins(labels, chosen, classes, _matthews)
+
+
+def quadratic_kappa(confusion: Floats) -> float:
+    """Cohen's kappa with quadratic weights (Cohen 1968) of a confusion matrix [C, C] of grades in order: 1 minus the mean squared
+    distance of chosen from right grades over that of independent ones with the same frequencies; 0 where it is not defined."""
+    grades = np.arange(len(confusion))
+    weights = (grades[:, None] - grades) ** 2
+    independent = (weights * np.outer(confusion.sum(axis=1), confusion.sum(axis=0))).sum()
+    return float(1 - (weights * confusion).sum() * confusion.sum() / independent) if independent > 0 else 0.0
+
+
+def kappa_of(labels: Integers, chosen: Integers, classes: int) -> Statistic:
+    """Quadratic kappa of a sample; labels and choices are [N], a choice of -1 counts as the grade that is farthest from the right one."""
+    farthest = np.where(labels > (classes - 1) / 2, 0, classes - 1)
+    cells = labels * classes + np.where(chosen < 0, farthest, chosen)
+
+    def statistic(weights: Floats) -> Floats:
+        return np.array([quadratic_kappa(np.bincount(cells, weights, classes**2).astype(np.float64).reshape(classes, classes))])
+
+    return statistic
 
 
 def macro_f1_by_chance(labels: Integers, classes: int) -> float:

@@ -29,7 +29,7 @@ from concord.benchmarks.task import Asked, Task
 from concord.errors import ConfigError
 from concord.types import Paper
 
-Metric = Literal["top1", "top5", "mean_per_class", "macro_f1", "mcc", "auroc", "calibration"]
+Metric = Literal["top1", "top5", "mean_per_class", "macro_f1", "mcc", "quadratic_kappa", "auroc", "calibration"]
 
 SHOWN = 5
 
@@ -52,6 +52,7 @@ class ZeroShotClassification(Task):
             constant answer gets no more. The interval draws within each class.
         macro_f1: over the classes that occur. Its chance is that of a uniform guess about many images.
         mcc: Matthews' correlation coefficient; chance is 0.
+        quadratic_kappa: Cohen's kappa with quadratic weights, for classes that are grades in order; chance is 0.
         auroc: of two classes, the score of the second minus that of the first; a tie counts half.
         ece, adaptive_ece, nll, brier, temperature, ece_tempered: see `calibrated.py`.
         worst_group, group_gap, and GROUP/top1: where `group` is given.

@@ -40,6 +40,8 @@ class Verdict(NamedTuple):
 
 def judge(item: Item, scores: Scores) -> list[Verdict]:
     """The outcomes of one question, in the order of `METRICS[item.form]`."""
+    if not item.right:
+        return [Verdict(0.0, 0.0, False)]
     if item.form == "texts":
         return [first_win(scores.by_image[0], item.right)]
     by_text = list(zip(*scores.by_text, strict=True))  # [T][I]
@@ -59,7 +61,7 @@ def chances(item: Item) -> list[float]:
     candidates = len(item.texts if item.form == "texts" else item.images)
     if item.form == "set":
         return [_expected_overlap(item.right, 0, item.right, item.right, candidates - item.right)]
-    return [1 / math.comb(candidates, item.right)]
+    return [1 / math.comb(candidates, item.right) if item.right else 0.0]
 
 
 def first_win(scores: Sequence[float], right: int) -> Verdict:

@@ -37,6 +37,7 @@ class LinearProbe(Probe):
     Records, `linear_probe/DATASET/METRIC`; with a share of the labels `linear_probe/DATASET/10_percent/METRIC`:
         top1, top5, mean_per_class: with one class per example. Chance of top-k is the better of k / C and of always naming the
             classes that are most frequent in training; of the mean per class it is one over the classes that occur in the test.
+        quadratic_kappa: where the classes are grades in order, see `ZeroShotClassification`.
         map, auroc: with several classes, see `ZeroShotMultiLabel`; also by class.
         chosen_c: the C that was chosen.
 
@@ -96,6 +97,8 @@ class LinearProbe(Probe):
 
     def measure(self, evaluation: Evaluation) -> Results:
         train, test = self._see(evaluation, self.train), self._see(evaluation, self.reader, self.limit)
+        if self.validation is not None:
+            self.require_apart(evaluation, self.validation)
         validation = None if self.validation is None else self._see(evaluation, self.validation)
         if train.labels.shape[1:] != test.labels.shape[1:]:
             raise ConfigError(f"train: {self.train.name} and {self.reader.name} must both have one class per example, or both several")

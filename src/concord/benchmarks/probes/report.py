@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from concord.benchmarks.classification.accuracies import mean_per_class, top
+from concord.benchmarks.classification.accuracies import mean_per_class, of_confusion, top
 from concord.benchmarks.classification.by_class import ranking
 from concord.benchmarks.classification.by_class import report as report_by_class
 from concord.benchmarks.classification.ranked_classes import RankedClasses
@@ -22,7 +22,7 @@ from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.probes.seen import Array, Probe, Seen
 from concord.benchmarks.records import Results, merge
 
-Metric = Literal["top1", "top5", "mean_per_class", "map", "auroc"]
+Metric = Literal["top1", "top5", "mean_per_class", "quadratic_kappa", "map", "auroc"]
 
 
 def report(
@@ -44,6 +44,8 @@ def report(
     parts = [top(task, evaluation, found, k, test.asked) for k in (1, 5) if f"top{k}" in metrics]
     if "mean_per_class" in metrics:
         parts.append(mean_per_class(task, evaluation, found, test.asked))
+    if "quadratic_kappa" in metrics:
+        parts.append(of_confusion(task, evaluation, "quadratic_kappa", found, test.asked))
     chance = {f"top{k}": top_by_chance(train, test.labels, found.classes, k) for k in (1, 5)}
     chance["mean_per_class"] = 1 / len(np.unique(test.labels))
     return _under(merge(parts), subset, chance)

@@ -61,7 +61,8 @@ class Probe(Task):
         reader: the test set. Of neither, nor of `limit`, does anything of the test reach what is learned.
         look: what is seen of a picture: "features", the image tower's output before the projection; "embedding", behind it;
             "deepest", features where the model shows them, else embeddings. The protocol of the records tells which it was.
-        limit, unit: see `Task`; units of the training set are kept together, too.
+        limit, unit: see `Task`; units of the training set are kept together, too, and none may be in the test set: a patient whose
+            pictures were learned from is known.
     """
 
     reader: Reader
@@ -90,7 +91,27 @@ class Probe(Task):
     def run(self, evaluation: Evaluation) -> Results:
         probe = copy(self)
         probe.look = evaluation.deepest_look() if self.look == "deepest" else self.look
+        probe.require_apart(evaluation, self.train)
         return probe.measure(evaluation)
+
+    def require_apart(self, evaluation: Evaluation, reader: Reader) -> None:
+        """Refuse data that share a unit with the test set, unless both say that they are of different cohorts.
+
+        Raises:
+            DataError: naming the number of units, and none of them.
+        """
+        cohorts = [getattr(one, "cohort", None) for one in (reader, self.reader)]
+        if self.unit is None or (None not in cohorts and cohorts[0] != cohorts[1]):
+            return
+        shared = self._unit_names(evaluation, reader) & self._unit_names(evaluation, self.reader, self.limit)
+        if shared:
+            raise DataError(f"{reader.name} and the test set {self.reader.name} share {len(shared)} units ({self.unit}); split by unit")
+
+    def _unit_names(self, evaluation: Evaluation, reader: Reader, limit: int | None = None) -> set[str]:
+        assert self.look != "deepest"
+        pairs = evaluation.examples(reader, limit, look=self.look).pairs
+        self.units(pairs)  # which refuses examples that name none
+        return {str(pair.metadata[self.unit]) for pair in pairs if self.unit is not None}
 
     def measure(self, evaluation: Evaluation) -> Results:
         """What `run` does when it is settled what is seen."""

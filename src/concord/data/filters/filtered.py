@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from concord.access import guarding
 from concord.data.filters.limits import Limit
 from concord.data.filters.predicates import OnField, Predicate
 from concord.data.filters.scan import Verdict, scan
@@ -51,7 +52,8 @@ class Filtered(Selection):
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         _check_fields(source, filters)
-        verdict = _verdict(source, filters, threads, Path(cache).expanduser() if cache is not None else None)
+        with guarding(source):
+            verdict = _verdict(source, filters, threads, Path(cache).expanduser() if cache is not None else None)
         super().__init__(source, verdict.indices)
         self.counts = dict(zip(filters, verdict.dropped, strict=True))
         self.unjudged = verdict.unjudged

@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from concord.access import guarding, is_guarded
+from concord.data.filters.limits import normalise
+from concord.data.medical.parts import modalities_in
+from concord.data.medical.text.alarms import alarms_in
 from concord.data.mixture import Mixture
 from concord.data.parallel import in_chunks
 from concord.data.source import NO_CAPTION, BadSample, Source
-from concord.data.wrapper import Selection
+from concord.data.wrapper import Wrapper
 from concord.errors import DataError
 from concord.images import Preprocess, decode
 from concord.images.decoding import FORMATS
@@ -33,6 +37,7 @@ CAPTION_COLUMNS = {
     "words": "int32",
     "tokens": "int32",
     "digest": "uint64",
+    "words_digest": "uint64",
 }
 PAINTED = "painted"
 """Format of images that are in no file."""
@@ -54,9 +59,11 @@ class Look:
 
     Attributes:
         images: a row per usable example; width and height in pixels, upright; digests are hashes of the bytes.
-        captions: a row per caption of these; tokens with start and end, before anything is cut.
+        captions: a row per caption of these; tokens with start and end, before anything is cut; the digest of the words is the
+            same for captions that differ in capitals, punctuation and spaces alone.
+        alarms: of medical data, in how many captions there is something that may say who a patient is, by kind.
         fields: how many examples hold a field of metadata.
-        values: of each field the first value met, as text.
+        values: of each field the first value met, as text; empty for guarded data.
     """
 
     images: pd.DataFrame
@@ -64,6 +71,7 @@ class Look:
     bad: list[Bad] = field(default_factory=list)
     fields: Counter[str] = field(default_factory=Counter)
     values: dict[str, str] = field(default_factory=dict)
+    alarms: Counter[str] = field(default_factory=Counter)
 
     @property
     def examples(self) -> int:
@@ -78,12 +86,16 @@ class Looker:
         source: what is looked at.
         tokenizer: counts tokens.
         preprocess: gives the limit of pixels.
+
+    Attributes:
+        medical: whether any of it is medical, so that captions are searched for what may say who a patient is.
     """
 
     def __init__(self, source: Source, tokenizer: Tokenizer, preprocess: Preprocess) -> None:
         self.source = source
         self.tokenizer = tokenizer
         self.preprocess = preprocess
+        self.medical = bool(modalities_in(source))
 
     def __call__(self, indices: Sequence[int]) -> Look:
         images: list[tuple[Any, ...]] = []
@@ -91,13 +103,17 @@ class Looker:
         look = Look(pd.DataFrame(), pd.DataFrame())
         for index in indices:
             try:
-                pair = self._read(index)
-                images.append((pair.source, *self._image(pair)))
+                with guarding(self.source):
+                    pair = self._read(index)
+                    images.append((pair.source, *self._image(pair)))
+                    captions += self._captions(index, pair)
             except BadSample as bad:
-                look.bad.append(Bad(_origin(self.source, index), bad.cause, bad.key, bad.detail))
+                told = bad.of(self.source)
+                look.bad.append(Bad(_origin(self.source, index), told.cause, told.key, told.detail))
                 continue
-            captions += self._captions(index, pair)
-            _note_fields(look, pair.metadata)
+            if self.medical:
+                look.alarms.update(alarms_in(pair.captions))
+            _note_fields(look, pair.metadata, not is_guarded(self.source))
         look.images = pd.DataFrame(images, columns=list(IMAGE_COLUMNS)).astype(IMAGE_COLUMNS)
         look.captions = pd.DataFrame(captions, columns=list(CAPTION_COLUMNS)).astype(CAPTION_COLUMNS)
         return look
@@ -121,7 +137,7 @@ class Looker:
     def _captions(self, index: int, pair: Pair) -> list[tuple[Any, ...]]:
         lengths = self.tokenizer.lengths(pair.captions)
         return [
-            (index, pair.source, role_of(text), len(text), len(text.split()), tokens, hash_of(encoded(text)))
+            (index, pair.source, role_of(text), len(text), len(text.split()), tokens, *map(hash_of, map(encoded, (text, normalise(text)))))
             for text, tokens in zip(pair.captions, lengths, strict=True)
         ]
 
@@ -159,6 +175,7 @@ def _joined(looks: Sequence[Look]) -> Look:
     for look in looks:
         whole.bad += look.bad
         whole.fields += look.fields
+        whole.alarms += look.alarms
         whole.values = {**look.values, **whole.values}
     return whole
 
@@ -176,19 +193,20 @@ def _stacked(tables: Sequence[pd.DataFrame], columns: Mapping[str, str]) -> pd.D
     return pd.DataFrame(joined)
 
 
-def _note_fields(look: Look, metadata: Mapping[str, Any]) -> None:
+def _note_fields(look: Look, metadata: Mapping[str, Any], shown: bool) -> None:
     for name, value in metadata.items():
         look.fields[str(name)] += 1
-        look.values.setdefault(str(name), str(value)[:120])
+        if shown:
+            look.values.setdefault(str(name), str(value)[:120])
 
 
 def _origin(source: Source, index: int) -> str:
     """Which source of a mixture an example stands in; the source's name where it is none."""
-    while isinstance(source, Selection):
-        source, index = source.place(index)
-    if isinstance(source, Mixture):
-        part, _ = source.place(index)
-        return next(name for name, candidate in source.sources.items() if candidate is part)
+    while isinstance(source, Wrapper):
+        part, place = source.place(index)
+        if isinstance(source, Mixture):
+            return next(name for name, candidate in source.sources.items() if candidate is part)
+        source, index = part, place
     return source.name
 
 

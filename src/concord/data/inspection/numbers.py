@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import pandas as pd
 
 from concord.data.filters import Filtered
 from concord.data.inspection.look import PAINTED, Bad, Look, encoded, hash_of
+from concord.data.inspection.overlap import Overlap
 from concord.data.mixture import Mixture
-from concord.data.source import Composed, Source, read_captions
+from concord.data.source import Composed, Source, safe_captions_at
 from concord.data.wrapper import Selection
 
 QUANTILES = {"least": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "most": 1.0}
@@ -34,7 +35,10 @@ class Survey:
         bad: by cause, how many examples cannot be used and the names of some; and what filters dropped.
         images, captions: of the usable ones.
         parts: a line per source of a mixture; one line where there is no mixture.
-        fields: of the metadata, by name: share of examples that have it, and a value.
+        fields: of the metadata, by name: share of examples that have it, and a value; None in place of one of guarded data.
+        alarms: of medical data, in how many captions something may say who a patient is, by kind; see `medical.text.alarms`.
+        overlap: what is shared with the data sets of a benchmark.
+        not_compared: tests whose data are not there, with the reason.
     """
 
     source: dict[str, Any]
@@ -44,6 +48,9 @@ class Survey:
     captions: dict[str, Any]
     parts: list[dict[str, Any]]
     fields: dict[str, dict[str, Any]]
+    alarms: dict[str, int] = field(default_factory=dict)
+    overlap: list[Overlap] = field(default_factory=list)
+    not_compared: dict[str, str] = field(default_factory=dict)
 
 
 def summarise(source: Source, look: Look, context_length: int) -> Survey:
@@ -63,8 +70,9 @@ def summarise(source: Source, look: Look, context_length: int) -> Survey:
         captions=captions,
         parts=_parts(source, look, context_length),
         fields={
-            name: {"share": count / max(1, len(look.images)), "value": look.values[name]} for name, count in sorted(look.fields.items())
+            name: {"share": count / max(1, len(look.images)), "value": look.values.get(name)} for name, count in sorted(look.fields.items())
         },
+        alarms=dict(look.alarms.most_common()),
     )
 
 
@@ -135,6 +143,7 @@ def _captions(table: pd.DataFrame, examples: int, context_length: int) -> dict[s
         "count": len(table),
         "images": examples,
         "duplicate_share": duplicate_share(table["digest"]),
+        "same_words_share": duplicate_share(table["words_digest"]),
         "context_length": context_length,
         "truncated_share": float((table["tokens"] > context_length).mean()) if len(table) else 0.0,
         "tokens_kept": int(kept.sum()),
@@ -144,13 +153,13 @@ def _captions(table: pd.DataFrame, examples: int, context_length: int) -> dict[s
 
 
 def _most_repeated(source: Source, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The captions that stand most often, with how often; none of those that stand once."""
+    """The captions that stand most often, with how often; none of those that stand once, and no text of guarded data."""
     counts = table["digest"].value_counts()
     counts = counts[counts > 1].head(SHOWN)
     firsts = table.drop_duplicates("digest").set_index("digest").loc[counts.index, "index"]
     found = []
     for digest, count, index in zip(counts.index.tolist(), counts.tolist(), firsts.tolist(), strict=True):
-        texts = read_captions(source, index)
+        texts = safe_captions_at(source, index)
         found += [{"text": str(text), "count": count} for text in texts if hash_of(encoded(text)) == digest][:1]
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +16,11 @@ from concord.data.readers.packing import checksum, decoded, encoded, pack
 Split = Literal["train", "validation", "test", ""]
 """As the data set's own lists have it; "" where it has none."""
 
-View = Literal["PA", "AP", "LATERAL", "OTHER", ""]
-"""Projection of a radiograph; "" where nothing is known. Left and right laterals (LL, RL) are LATERAL."""
+View = Literal["PA", "AP", "FRONTAL", "LATERAL", "OTHER", ""]
+"""Projection of a radiograph; "" where nothing is known. FRONTAL is PA or AP where nobody says which; left and right laterals
+(LL, RL) are LATERAL."""
 
-FRONTAL: tuple[View, ...] = ("PA", "AP")
+FRONTAL: tuple[View, ...] = ("PA", "AP", "FRONTAL")
 
 UNKNOWN = -1
 """In findings: nobody said whether it is there."""
@@ -61,6 +63,11 @@ class Exam:
         return self.image if self.position is None else f"{self.image}@{self.position:g}"
 
     @property
+    def identity(self) -> str:
+        """What is the same in every release of a data set, whatever its folders and formats."""
+        return _identity(self.patient, self.study, self.image, self.position)
+
+    @property
     def together(self) -> str:
         """What its study is called; the picture's own name where it stands alone."""
         return f"{self.patient}/{self.study}" if self.study else self.name
@@ -83,7 +90,7 @@ class Exams:
     """N exams with random access, in memory that reading processes share.
 
     Args:
-        exams: read once.
+        exams: read once; or the rows of some that are packed already.
     """
 
     def __init__(self, exams: Iterable[Exam] | pa.RecordBatch) -> None:
@@ -103,7 +110,14 @@ class Exams:
 
     def column(self, name: str) -> np.ndarray:
         """One of the short texts of all exams: object [N] of str."""
-        return np.array([decoded(value) for value in self._rows[name].to_pylist()], dtype=object)
+        different = self._rows[name].dictionary_encode()  # most repeat: of a patient, a view, a split
+        texts = np.array([decoded(value) for value in different.dictionary.to_pylist()], dtype=object)
+        return texts[different.indices.to_numpy()]
+
+    def identities(self) -> list[str]:
+        """See `Exam.identity`."""
+        columns = (self.column(name).tolist() for name in ("patient", "study", "image"))
+        return [_identity(*one) for one in zip(*columns, self._rows["position"].to_pylist(), strict=True)]
 
     def take(self, indices: np.ndarray) -> Exams:
         """Those of the exams, in this order."""
@@ -116,4 +130,13 @@ class Exams:
 
 def _packed(exam: Exam) -> tuple[Any, ...]:
     texts = (encoded(getattr(exam, name)) for name in _TEXTS)
-    return (*texts, exam.position, exam.label, exam.findings, json.dumps(dict(exam.texts)).encode(), json.dumps(dict(exam.known)).encode())
+    return (*texts, exam.position, exam.label, exam.findings, _json(exam.texts), _json(exam.known))
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(dict(values)).encode() if values else b"{}"
+
+
+def _identity(patient: str, study: str, image: str, position: float | None) -> str:
+    place = "" if position is None else f"@{position:g}"
+    return f"{patient}/{study}/{PurePosixPath(image).stem}{place}"

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, get_args
+from functools import cached_property
+from inspect import isroutine
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
-from concord.access import is_guarded
+from concord.access import guarding, is_guarded, place_of, without_values
 from concord.data.medical.captions import CaptionMaker
-from concord.data.medical.exams import FRONTAL, UNKNOWN, Exam, Exams
+from concord.data.medical.exams import UNKNOWN, Exam, Exams
 from concord.data.medical.keys import keyed
-from concord.data.medical.layout import Layout
-from concord.data.medical.splits import Part, PatientSplit, parts_of
+from concord.data.medical.layout import Container, Layout
+from concord.data.medical.selection import Views, of_part, of_views
+from concord.data.medical.splits import Part, PatientSplit
 from concord.data.readers.annotated import below
 from concord.data.readers.cells import ImageCells, resolve
 from concord.data.source import PROBED, BadSample, digest
 from concord.data.storage.paths import is_url, without_secrets
 from concord.data.storage.storage import Storage, StorageError
-from concord.errors import DataError
+from concord.errors import ConcordError, DataError
 from concord.types import Caption, Pair, RawImage
 
-Views = Literal["all", "frontal", "one"]
+_NO_PATIENTS = (
+    "{}: nothing says which of its pictures are of one patient or copies of one another, so that no part of it is independent of the "
+    "rest; take its own splits or split=all, or group it by concord.data.medical.layouts.GroupedByLook"
+)
 
 
 class Decoder(Protocol):
@@ -44,19 +50,23 @@ class MedicalImages:
         layout: how the data set lies on disk.
         split: which part; "all" takes every exam, also those in no part.
         patient_split: parts by patient, in place of the data set's own. None: its own, which share no patient or are refused.
-        views: "all" pictures of a study; its "frontal" ones (PA and AP); or "one" of each study, a frontal one where it has one.
+        views: "all" pictures of a study; its "frontal" ones (PA and AP); "one" of each study, a frontal one where it has one; or
+            "one_frontal", which leaves out studies without.
         decoder: from files to pictures; None passes the bytes on, which suits PNG and JPEG.
         captions: by role, what captions are made of; None makes none, as benchmarks need none. Exams without any caption are
             bad examples.
-        exclude: other sources whose patients are left out.
+        exclude: other sources whose patients are left out; they must be of the same cohort (see `Layout`).
         name: for logs and metrics; the layout's when not given.
         storage: reads lists, reports and pictures.
 
     Attributes:
         access: the layout's.
         class_names: the layout's.
+        cohort: whose patients these are; the layout's name where it says nothing.
+        exams: what the lists say of this part.
 
     Raises:
+        ValueError: for an unknown split or policy, and for patients to exclude that bear other names.
         DataError: for lists that are missing or broken, a patient in two parts, a part without exams, and when none of the
             pictures is there.
     """
@@ -79,16 +89,19 @@ class MedicalImages:
         self.layout = layout
         self.name = name if name is not None else layout.name
         self.access = layout.access
-        self.class_names = list(layout.class_names)
+        self.cohort = layout.cohort or layout.name
         self._storage = storage if storage is not None else Storage()
         self._cells = ImageCells(layout.root, self._storage)
+        self._container = layout if isinstance(layout, Container) else None
         self._decoder = decoder
         self._makers = captions
-        everything = Exams(layout.exams(self._storage))
-        chosen = _of_part(self.name, everything, split, patient_split)
-        chosen = _without(everything, chosen, exclude or [])
-        chosen = _of_views(everything, chosen, views)
-        self.exams = everything.take(chosen)
+        if patient_split is not None and not layout.tells_patients:
+            raise DataError(_NO_PATIENTS.format(self.name))
+        everything = self._listed()
+        self.class_names = list(layout.class_names)  # after the lists, which may be what tells them
+        chosen = of_part(self.name, everything, split, patient_split)
+        chosen = self._without(everything, chosen, exclude or [])
+        self.exams = everything.take(of_views(everything, chosen, views))
         if not len(self.exams):
             raise DataError(f"{self.name}: none of its {len(everything)} pictures is in split {split} with views {views}")
         self._require_files()
@@ -100,8 +113,7 @@ class MedicalImages:
         exam = self.exams[index]
         key = self._named(exam.name)
         with self._told_safely(key):
-            content = self._cells.read(key, exam.image)
-            image: RawImage = self._decoder(content, exam.position) if self._decoder is not None else content
+            image = self._picture(exam, key)
             captions = self._captions(exam, key)
         return Pair(image, captions, key, self.name, self._metadata(exam))
 
@@ -125,6 +137,11 @@ class MedicalImages:
     def fingerprint(self) -> str:
         return digest(self.exams.checksum(), self.class_names)
 
+    @cached_property
+    def list_hash(self) -> str:
+        """Which pictures these are, in any order: see `Exam.identity`. Unlike keys it needs no secret, and it names nobody."""
+        return digest(sorted(self.exams.identities()))
+
     def patients(self) -> set[str]:
         """Who is in this part, as the data set names them: to be compared, never to be shown."""
         return set(self.exams.column("patient").tolist())
@@ -133,6 +150,22 @@ class MedicalImages:
         """Those captions that are made of labels and templates: what may be learned and kept as a vocabulary."""
         exam = self.exams[index]
         return tuple(self._made(exam, {}, lambda maker: not maker.speaks_of_patients))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MedicalImages) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @cached_property
+    def _identity(self) -> tuple[str, str, str, str]:
+        return self.name, self._cells.root, self.fingerprint(), digest(_settings(self._decoder), _settings(self._makers))
+
+    def _picture(self, exam: Exam, key: str) -> RawImage:
+        if self._container is not None:
+            return self._container.read(exam, self._storage)
+        content = self._cells.read(key, exam.image)
+        return self._decoder(content, exam.position) if self._decoder is not None else content
 
     def _captions(self, exam: Exam, key: str) -> tuple[str, ...]:
         if self._makers is None:
@@ -148,7 +181,7 @@ class MedicalImages:
                 yield from (Caption(text, role) for text in maker(exam, texts, self.class_names))
 
     def _metadata(self, exam: Exam) -> dict[str, Any]:
-        named = {"patient_id": self._named(exam.patient), "study_id": self._named(exam.together)}
+        named = {"patient_id": self._named(exam.patient, self.cohort), "study_id": self._named(exam.together)}
         plain = {"view": exam.view, "modality": exam.modality or self.layout.modality, **exam.known}
         return {**plain, **named, **self._classes(exam)}
 
@@ -159,8 +192,8 @@ class MedicalImages:
             return {"labels": [None if finding == UNKNOWN else finding for finding in exam.findings]}
         return {}
 
-    def _named(self, identifier: str) -> str:
-        return keyed(f"{self.layout.name}/{identifier}") if is_guarded(self) else identifier
+    def _named(self, identifier: str, within: str | None = None) -> str:
+        return keyed(f"{within or self.layout.name}/{identifier}") if is_guarded(self) else identifier
 
     @contextmanager
     def _told_safely(self, key: str) -> Iterator[None]:
@@ -168,14 +201,52 @@ class MedicalImages:
         try:
             yield
         except BadSample as bad:
-            raise BadSample(bad.cause, key, "" if is_guarded(self) else bad.detail) from None
+            raise BadSample(bad.cause, key, self._detail(bad.detail)) from None
         except StorageError as error:
             raise BadSample(f"file {error.cause}", key) from None
         except DataError as error:
-            raise BadSample("image cannot be decoded", key, "" if is_guarded(self) else str(error)) from None
+            raise BadSample("image cannot be decoded", key, self._detail(str(error))) from None
+        except ConcordError:  # of the user's, such as a package that is missing
+            raise
+        except Exception as error:  # a fault of the program, whose stack trace would end in words of the file
+            if not is_guarded(self):
+                raise
+            raise BadSample(f"unexpected {place_of(error)}", key) from None
+
+    def _detail(self, text: str) -> str:
+        return "" if is_guarded(self) else text
+
+    def _listed(self) -> Exams:
+        """All exams of the layout."""
+        with self._told_without_values():
+            return Exams(self.layout.exams(self._storage))
+
+    @contextmanager
+    def _told_without_values(self) -> Iterator[None]:
+        """Errors of whole files; of guarded data sets without what stands in them."""
+        try:
+            with guarding(self):
+                yield
+        except DataError as error:
+            if not is_guarded(self):
+                raise
+            raise DataError(without_values(str(error))) from None
+
+    def _without(self, exams: Exams, chosen: np.ndarray, exclude: list[MedicalImages]) -> np.ndarray:
+        """Those of the exams whose patients are in none of these sources."""
+        for source in exclude:
+            if source.cohort != self.cohort:
+                raise ValueError(f"exclude: {source.name} has patients of {source.cohort}, and {self.name} has those of {self.cohort}")
+        excluded: set[str] = set().union(*(source.patients() for source in exclude))
+        kept = [patient not in excluded for patient in exams.column("patient")[chosen].tolist()]
+        return chosen[np.array(kept, dtype=bool)]
 
     def _require_files(self) -> None:
-        """Look for up to `PROBED` of the pictures."""
+        """Look for up to `PROBED` of the pictures; of a container one is read, which opens it before processes part."""
+        if self._container is not None:
+            with self._told_without_values():
+                self._container.read(self.exams[0], self._storage)
+            return
         step = -(-len(self.exams) // PROBED)
         if not any(self._is_there(self.exams[index]) for index in range(0, len(self.exams), step)):
             example = "" if is_guarded(self) else f", such as {self.location(0)}"
@@ -189,33 +260,14 @@ class MedicalImages:
             return False
 
 
-def _of_part(name: str, exams: Exams, split: Part, patient_split: PatientSplit | None) -> np.ndarray:
-    """Indices of the exams of a part."""
-    official = exams.column("split")
-    parts = parts_of(name, exams.column("patient"), official, patient_split)
-    if split == "all":
-        return np.arange(len(exams))
-    if len(exams) and not (parts != "").any():
-        raise DataError(f"{name} has no splits of its own; patient_split.test=0.1 makes splits by patient, split=all takes everything")
-    return np.flatnonzero(parts == split)
-
-
-def _without(exams: Exams, chosen: np.ndarray, exclude: list[MedicalImages]) -> np.ndarray:
-    excluded: set[str] = set().union(*(source.patients() for source in exclude))
-    if not excluded:
-        return chosen
-    patients = exams.column("patient")
-    return chosen[[patients[index] not in excluded for index in chosen.tolist()]]
-
-
-def _of_views(exams: Exams, chosen: np.ndarray, views: Views) -> np.ndarray:
-    """What a policy leaves of the pictures of each study."""
-    if views == "all":
-        return chosen
-    frontal = np.isin(exams.column("view")[chosen], FRONTAL)
-    if views == "frontal":
-        return chosen[frontal]
-    first: dict[str, int] = {}
-    for index, _ in sorted(zip(chosen.tolist(), frontal.tolist(), strict=True), key=lambda pair: not pair[1]):
-        first.setdefault(exams[index].together, index)
-    return np.array(sorted(first.values()), dtype=np.int64)
+def _settings(part: Any) -> Any:
+    """What a decoder or a caption maker is made of, as plain values: equal ones do the same."""
+    if isinstance(part, np.ndarray):
+        return part.tolist()
+    if isinstance(part, Mapping):
+        return [[str(name), _settings(value)] for name, value in part.items()]
+    if isinstance(part, list | tuple):
+        return [_settings(value) for value in part]
+    if isroutine(part) or not hasattr(part, "__dict__"):
+        return repr(part)
+    return [type(part).__qualname__, _settings(vars(part))]

@@ -8,8 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from concord.data.medical.exams import Split
 from concord.data.split import share_of
-from concord.errors import DataError
+from concord.errors import DataError, nearest
 
 Part = Literal["train", "validation", "test", "all"]
 
@@ -62,8 +63,10 @@ def parts_of(name: str, patients: np.ndarray, official: np.ndarray, patient_spli
     """The part of each exam, object [N] of "train", "validation", "test" or "" (in none), checked.
 
     Raises:
-        DataError: for a data set without splits of its own where none is given, and for parts that share a patient.
+        DataError: for a part of another name, and for parts that share a patient.
     """
     parts = patient_split.parts(patients) if patient_split is not None else official
+    for part in set(parts.tolist()) - {*get_args(Split)}:
+        raise DataError(f"{name}: {part!r} is no split; {nearest(part, (split for split in get_args(Split) if split))}")
     require_disjoint(name, patients, parts)
     return parts

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
+from concord.data.readers.json_keys import values_under
 from concord.data.source import NO_CAPTION, BadSample
 from concord.errors import ConfigError, nearest
 from concord.types import Caption
@@ -17,6 +18,7 @@ FieldNames = str | list[str] | dict[str, str | list[str]]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")
 _HALF = re.compile(r"[\ud800-\udfff]")
+_PARTS = re.compile(r"(?P<separator>.+?)(?:\[(?P<start>-?\d+)?:(?P<stop>-?\d+)?\])?", re.DOTALL)
 _NOT_UTF8 = "caption is not UTF-8"
 _DEEPEST = 8  # levels of a JSON object that are searched for captions
 
@@ -26,7 +28,8 @@ class Field(NamedTuple):
 
     Attributes:
         kind: the text file, the JSON file, or the row of a sidecar Parquet.
-        path: in the JSON, dotted keys and list positions; in the row, the column and dotted places inside its cells; "" for text.
+        path: in the JSON, dotted keys and list positions; in the row, the column and dotted places inside its cells; in the text
+            what separates captions and which of them are meant, "" for all of it as one.
         role: of its captions; "" where nothing was said.
     """
 
@@ -44,17 +47,21 @@ class CaptionFields:
     """Reads captions from what stands beside an image.
 
     Args:
-        fields: "txt" for the whole `.txt` file, "json:PATH" for a value in the `.json` file, where PATH joins keys and list
-            positions with dots ("json:names.en", "json:captions.0"), or "parquet:COLUMN" for a cell of a Parquet file beside
-            the shard. See `captions_of` for the values that hold captions. With several fields an example has the captions of
-            all fields that it holds, in this order. A mapping gives the captions roles: {original: txt, synthetic:
-            json:recaption, long: [json:long, json:dense]} or, by language, {en: json:names.en, de: json:names.de}.
+        fields: "txt" for the whole `.txt` file; "txt:SEPARATOR" for the captions that stand in it between separators, or
+            "txt:SEPARATOR[START:STOP]" for some of them, as Python slices lists ("txt:_openi_[1:4]"); "json:PATH" for a value
+            in the `.json` file, where PATH joins keys and list positions with dots ("json:names.en", "json:captions.0"); or
+            "parquet:COLUMN" for a cell of a Parquet file beside the shard. See `captions_of` for the values that hold captions.
+            With several fields an example has the captions of all fields that it holds, in this order. A mapping gives the
+            captions roles: {original: txt, synthetic: json:recaption, long: [json:long, json:dense]} or, by language,
+            {en: json:names.en, de: json:names.de}.
+        absent: texts that stand where there is no caption, such as "No caption found".
 
     Raises:
         ConfigError: for a field written otherwise.
     """
 
-    def __init__(self, fields: FieldNames) -> None:
+    def __init__(self, fields: FieldNames, absent: Sequence[str] = ()) -> None:
+        self.absent = frozenset(absent)
         self.fields = [parse_field(name, role) for role, name in by_role(fields)]
         if not self.fields:
             raise ConfigError("caption is empty; give txt, json:PATH or parquet:COLUMN")
@@ -66,6 +73,12 @@ class CaptionFields:
     @property
     def needs_json(self) -> bool:
         return any(field.kind == "json" for field in self.fields)
+
+    @property
+    def json_keys(self) -> frozenset[str]:
+        """What a JSON object must keep for its captions to be found."""
+        paths = [field.path for field in self.fields if field.kind == "json"]
+        return frozenset(key for path in paths for key in (path, path.partition(".")[0]))
 
     @property
     def needs_sidecar(self) -> bool:
@@ -91,9 +104,9 @@ class CaptionFields:
         values: dict[Kind, Any] = {"json": document, "parquet": row}
         captions: list[str] = []
         for field in self.fields:
-            value = text_of(key, text) if field.kind == "txt" else at_path(values[field.kind], field.path)
+            value = _between(text_of(key, text), field.path) if field.kind == "txt" else at_path(values[field.kind], field.path)
             captions += captions_of(value, field.role)
-        return usable(key, captions)
+        return usable(key, [caption for caption in captions if caption not in self.absent] if self.absent else captions)
 
     def advice(self, document: Any, row: Mapping[str, Any] | None = None) -> str:
         """What to write instead, given one example's JSON and row."""
@@ -116,9 +129,17 @@ def parse_field(name: str, role: str = "") -> Field:
         ConfigError: for one written otherwise.
     """
     kind, colon, path = name.partition(":")
-    if kind not in get_args(Kind) or (kind == "txt" and colon) or (kind != "txt" and not path):
-        raise ConfigError(f"caption: {name!r} is neither txt nor json:PATH, such as json:caption, nor parquet:COLUMN")
+    if kind not in get_args(Kind) or (not path and (colon or kind != "txt")):
+        raise ConfigError(f"caption: {name!r} is neither txt, txt:SEPARATOR nor json:PATH, such as json:caption, nor parquet:COLUMN")
     return Field(kind, path, role)  # type: ignore[arg-type]
+
+
+def _between(text: str | None, path: str) -> str | list[str] | None:
+    """The text, or where the field names a separator, what stands between separators."""
+    if text is None or not path:
+        return text
+    separator, start, stop = _PARTS.fullmatch(path).group("separator", "start", "stop")  # type: ignore[union-attr]
+    return text.split(separator)[slice(*(int(end) if end else None for end in (start, stop)))]
 
 
 def captions_of(value: Any, role: str = "") -> list[str]:
@@ -166,10 +187,10 @@ def text_of(key: str, text: bytes | None) -> str | None:
         raise BadSample(_NOT_UTF8, key) from None
 
 
-def parse_json(key: str, content: bytes) -> Any:
-    """Parsed JSON of one example; raises `BadSample` where it is none."""
+def parse_json(key: str, content: bytes, keys: frozenset[str] | None = None) -> Any:
+    """Parsed JSON of one example, of an object only what stands under these keys; raises `BadSample` where it is none."""
     try:
-        return json.loads(content)
+        return json.loads(content) if keys is None else values_under(content, keys)
     except (ValueError, RecursionError):
         raise BadSample("JSON cannot be read", key) from None
 

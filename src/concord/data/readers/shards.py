@@ -17,6 +17,7 @@ from concord.data.source import BadSample, digest, require_captions
 from concord.data.storage.paths import is_url, without_secrets
 from concord.data.storage.storage import Storage, StorageError
 from concord.errors import DataError
+from concord.images import stored_size
 from concord.types import Pair
 
 Found = dict[int, bytes | None]
@@ -37,10 +38,15 @@ class Shards:
         name: for logs and metrics; the folder's name when not given.
         metadata: where what else is known of an example stands: "json" for its JSON, "parquet" for its row of the Parquet file
             beside the shard. None: where the captions come from, and nowhere else.
+        keys: what is read of each JSON, beside the captions; the rest, such as a whole article, is passed over. None reads all.
+        absent: texts that stand where there is no caption, such as "No caption found".
+        min_side: least length of the shorter side of an image, in pixels; smaller ones are bad examples. Looked at when an
+            image is read, whereas the filter `ImageSize` looks at all images before training. None looks at none.
         storage: reads the files.
 
     Raises:
         DataError: for a missing path, a shard that is not a tar, and shards without images or without such captions.
+        ValueError: for keys of a JSON that nothing else asks for, and a side below 1.
     """
 
     def __init__(
@@ -49,9 +55,18 @@ class Shards:
         caption: FieldNames = "txt",
         name: str | None = None,
         metadata: Literal["json", "parquet"] | None = None,
+        keys: list[str] | None = None,
+        absent: list[str] | None = None,
+        min_side: int | None = None,
         storage: Storage | None = None,
     ) -> None:
-        self.fields = CaptionFields(caption)
+        self.fields = CaptionFields(caption, absent or ())
+        if keys is not None and metadata != "json" and not self.fields.needs_json:
+            raise ValueError(f"keys are read from the JSON, which needs metadata=json, got metadata={metadata}")
+        if min_side is not None and min_side < 1:
+            raise ValueError(f"min_side must be at least 1 or null, got {min_side}")
+        self.min_side = min_side
+        self._keys = self.fields.json_keys | set(keys) if keys is not None else None
         self.storage = storage if storage is not None else Storage()
         self.shards = self.storage.find(path, ".tar")
         self.name = name if name is not None else _folder_name(self.shards[0])
@@ -79,7 +94,8 @@ class Shards:
     def fingerprint(self) -> str:
         files = [(without_secrets(shard).rpartition("/")[2], *state) for shard, state in zip(self.shards, self._index.states, strict=True)]
         beside = [list(self.storage.state(sidecar_of(shard))) for shard in self.shards] if self._sidecars is not None else []
-        return digest(files, beside, self.fields.fields, self._described_by)
+        read = [self.fields.fields, sorted(self.fields.absent), sorted(self._keys) if self._keys is not None else None]
+        return digest(files, beside, read, self._described_by)
 
     def captions(self, index: int) -> tuple[str, ...]:
         return self._understood(index, self._beside)[2]
@@ -93,6 +109,8 @@ class Shards:
         image = found[IMAGE]
         if not image:
             raise BadSample("no image" if image is None else "image of zero bytes", entry.key)
+        if self.min_side is not None:
+            _require_size(image, self.min_side, entry.key)
         return Pair(image, captions, entry.key, self.name, metadata)
 
     def _understood(self, index: int, kinds: Sequence[int]) -> tuple[Entry, Found, tuple[str, ...], dict[str, Any]]:
@@ -104,7 +122,7 @@ class Shards:
     def _known(self, entry: Entry, found: Found) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
         """The example's JSON, its row of the sidecar, and what they say together."""
         content = found.get(JSON)
-        document = parse_json(entry.key, content) if content is not None else None
+        document = parse_json(entry.key, content, self._keys) if content is not None else None
         row = self._sidecars.row(self.shards[entry.shard], entry.key) if self._sidecars is not None else None
         values = plain_values(row, frozenset()) if row is not None else {}
         return document, row, values | document if isinstance(document, dict) else values
@@ -149,6 +167,15 @@ class Shards:
             except BadSample:
                 return None
         return None
+
+
+def _require_size(image: bytes, min_side: int, key: str) -> None:
+    try:
+        size = stored_size(image)
+    except DataError as error:
+        raise BadSample("image cannot be decoded", key, str(error)) from None
+    if min(size) < min_side:
+        raise BadSample("image is too small", key, f"{size[0]} x {size[1]} pixels")
 
 
 def _folder_name(shard: str) -> str:

@@ -16,7 +16,9 @@ def projection_of(module: nn.Module) -> Projection:
     if isinstance(module, nn.Linear):
         return "linear" if module.bias is None else "affine"
     if isinstance(module, nn.Sequential):
-        return "mlp" if isinstance(module[1], nn.ReLU) else "gelu_mlp"
+        if isinstance(module[1], nn.ReLU):
+            return "mlp"
+        return "hf_mlp" if module[0].bias is None else "gelu_mlp"
     return "none"
 
 

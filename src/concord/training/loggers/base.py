@@ -19,10 +19,15 @@ class RunLogger(Logger):
     that the values after the 500th step stand at 500. Only the first rank writes.
 
     A subclass writes `_write` and, where it has something to do, the other methods with an underscore.
+
+    Args:
+        media: whether sample predictions are shown, with pictures and texts: those of open data (null), never (false), or
+            always (true), so that a run with guarded data is refused; see `concord.access`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, media: bool | None = None) -> None:
         super().__init__()
+        self.media = media
         self.failed = False
         self._folder: Path | None = None
 
@@ -66,7 +71,8 @@ class RunLogger(Logger):
             folder: where the image files lie that the items name.
             step: optimizer steps done.
         """
-        self._attempt(lambda: self._write_predictions(items, folder, step))
+        if items and self.media is not False:
+            self._attempt(lambda: self._write_predictions(items, folder, step))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

@@ -30,6 +30,7 @@ class WandbLogger(RunLogger):
         tags: to filter by.
         mode: "auto" is online where an API key is found (WANDB_API_KEY or netrc) and offline otherwise. Offline runs are sent
             later with `wandb sync`.
+        media: whether pictures and texts of examples are sent; see `RunLogger`.
         timeout: seconds to wait for the server at the start (then the run goes on offline) and at the end (then what is left
             can be synced later), above 0.
     """
@@ -43,9 +44,10 @@ class WandbLogger(RunLogger):
         job_type: str | None = "train",
         tags: Sequence[str] = (),
         mode: Literal["auto", "online", "offline", "disabled"] = "auto",
+        media: bool | None = None,
         timeout: float = 60.0,
     ) -> None:
-        super().__init__()
+        super().__init__(media)
         if not timeout > 0:
             raise ValueError(f"timeout must be above 0 seconds, got {timeout}")
         self.project = project

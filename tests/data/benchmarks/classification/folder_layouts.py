@@ -53,3 +53,13 @@ def object_net(root: Path) -> None:
 def pcam_pictures(root: Path) -> None:
     for number, label in enumerate([0, 1, 1, 0]):
         write_picture(root / f"unimed/PCam_Test_preprocessed/{number}_{label}.png")
+
+
+BRAINS = {"glioma": "gl", "meningioma": "me", "notumor": "no", "pituitary": "pi"}
+
+
+def brain_tumor_mri(root: Path) -> None:
+    for part, start in (("Training", "Tr"), ("Testing", "Te")):
+        for tumour, short in BRAINS.items():
+            for name in (f"{start}-{short}_0010.jpg", f"{start}-{short}Tr_0009.jpg"):
+                write_picture(root / "brain_tumor_mri" / part / tumour / name)

@@ -1,4 +1,4 @@
-"""Data sets that are listed in a table, most of them medical, and MedMNIST."""
+"""Data sets that are listed in a table, most of them medical."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from concord.vocabularies import class_names
-from tests.data.benchmarks.classification.drawn import FEW, pixels, write_csv, write_picture
+from tests.data.benchmarks.classification.drawn import write_csv, write_picture
 
 
 def table(
@@ -83,7 +80,6 @@ def rsna(root: Path) -> None:
     )
 
 
-NCT = ["ADI", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 RETINA = ["age related macular degeneration", "diabetic retinopathy", "glaucoma", "normal"]
 TUMOURS = ["tumor_skin_epithelial_sqcc", "tumor_skin_melanoma_melanoma", "tumor_skin_epithelial_bcc", "tumor_skin_naevus_naevus"]
 SKIN = ["nontumor_skin_necrosis_necrosis", "nontumor_skin_muscle_skeletal", "nontumor_skin_dermis_dermis"]
@@ -108,12 +104,9 @@ def aptos(root: Path) -> None:
     table(root, "aptos2019/train.csv", ["id_code", "diagnosis"], [[f"00{n}cc1", n] for n in range(5)], 0, "aptos2019/train_images", ".png")
 
 
-def medmnist(root: Path, flag: str, side: int = 28, split: str = "test") -> None:
-    classes = len(class_names(flag))
-    grey = flag in ("chestmnist", "octmnist", "pneumoniamnist", "breastmnist", "tissuemnist") or flag.startswith("organ")
-    images = np.stack([pixels(f"{flag}/{number}", side) for number in range(FEW)])
-    several = flag == "chestmnist"
-    labels = np.arange(FEW * classes).reshape(FEW, -1) % 3 == 0 if several else (np.arange(FEW) % classes)[:, None]
-    parts = {f"{split}_images": images[..., 0] if grey else images, f"{split}_labels": labels.astype(np.uint8)}
-    (root / "medmnist").mkdir(parents=True, exist_ok=True)
-    np.savez(root / f"medmnist/{flag}{'' if side == 28 else f'_{side}'}.npz", **parts)
+def mhist(root: Path) -> None:
+    header = ["Image Name", "Majority Vote Label", "Number of Annotators who Selected SSA (Out of 7)", "Partition"]
+    rows = [[f"MHIST_zz{n}.png", ("HP", "SSA")[n % 2], n, ("train", "test")[n // 2]] for n in range(4)]
+    write_csv(root / "mhist/annotations.csv", header, rows)
+    for row in rows:
+        write_picture(root / "mhist/images" / str(row[0]))

@@ -4,7 +4,6 @@ from concord.data.benchmarks.classification.folder import LabelledFolder, Labell
 from concord.data.benchmarks.classification.hugging_face import LabelledHuggingFace
 from concord.data.benchmarks.classification.labelled import Labelled
 from concord.data.benchmarks.classification.listed import FileList, SplitFile
-from concord.data.benchmarks.classification.med_mnist import MedMNIST
 from concord.data.benchmarks.classification.object_net import ObjectNet
 from concord.data.benchmarks.classification.table import LabelledTable
 from concord.data.benchmarks.classification.torchvision import Torchvision
@@ -17,7 +16,6 @@ __all__ = [
     "LabelledHuggingFace",
     "LabelledNames",
     "LabelledTable",
-    "MedMNIST",
     "ObjectNet",
     "SplitFile",
     "Torchvision",

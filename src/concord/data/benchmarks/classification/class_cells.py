@@ -133,8 +133,8 @@ class FindingColumns:
     ) -> None:
         self._findings = [find_column(name, columns, "findings", place) for name in findings]
         self.columns = list(dict.fromkeys(column.name for column in self._findings))
-        self._meaning = {1.0: 1, 0.0: 0, -1.0: MEANING[uncertain]}
-        self._blank = MEANING[blank]
+        self._uncertain: Policy = uncertain
+        self._blank: Policy = blank
         self._exclusive = exclusive
         self._names = [readable(name) for name in findings]
 
@@ -151,13 +151,25 @@ class FindingColumns:
         return (labels == 1).argmax(axis=1)
 
     def _label(self, cell: Any, place: str) -> int:
-        text = plain(cell).strip()
-        if text.lower() in ("", "nan"):
-            return self._blank
         try:
-            return self._meaning[float({"true": "1", "false": "0"}.get(text.lower(), text))]
-        except (ValueError, KeyError):
-            raise DataError(f"{place}: a finding must be 1, 0, -1 or empty, got {text[:40]!r}") from None
+            return finding_of(cell, self._uncertain, self._blank)
+        except ValueError:
+            raise DataError(f"{place}: a finding must be 1, 0, -1 or empty, got {plain(cell).strip()[:40]!r}") from None
+
+
+def finding_of(cell: Any, uncertain: Policy, blank: Policy) -> int:
+    """1, 0 or `UNKNOWN`, from 1, 0, -1 or nothing as CheXpert's labeller writes them.
+
+    Raises:
+        ValueError: for any other value.
+    """
+    text = plain(cell).strip().lower()
+    if text in ("", "nan"):
+        return MEANING[blank]
+    number = float({"true": "1", "false": "0"}.get(text, text))
+    if number not in (1.0, 0.0, -1.0):
+        raise ValueError(f"a finding must be 1, 0, -1 or empty, got {number}")
+    return int(number) if number >= 0 else MEANING[uncertain]
 
 
 def plain(cell: Any) -> str:
