@@ -16,10 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from concord.data.phantoms import Phantoms
+from concord.data.phantoms import Phantoms, PhantomSides
+from concord.data.phantoms import source as source_module
 from concord.data.phantoms.catalogue import MODALITIES, NO_FINDING
 from concord.data.phantoms.source import paint
 from concord.data.phantoms.study import STUDIES_PER_PATIENT
+from concord.data.source import KeyedSource
+from concord.errors import DataError
+from concord.types import role_of
+from tests.composing import compose_config
 
 INDICES = st.integers(0, 4_999)
 SEEDS = st.integers(0, 2**31)
@@ -94,13 +99,15 @@ def test_reports_say_side_and_severity(index: int, seed: int) -> None:
     assert not re.search(r"\s\s", report["findings"])
 
 
-def test_captions_are_impression_findings_and_report() -> None:
+def test_captions_are_impression_findings_report_and_sentences() -> None:
     source = Phantoms(size=60)
     for index in range(60):
         pair = source[index]
         report = pair.metadata["report"]
-        impression, findings, full = pair.captions
-        assert (impression, findings) == (report["impression"], report["findings"])
+        impression, findings, full, *sentences = pair.captions
+        assert [role_of(caption) for caption in pair.captions[:3]] == ["impression", "findings", "report"]
+        assert {role_of(caption) for caption in sentences} == {"sentence"}
+        assert (impression, findings, " ".join(sentences)) == (report["impression"], report["findings"], report["findings"])
         assert full == f"EXAMINATION: {report['examination']}\nFINDINGS: {findings}\nIMPRESSION: {impression}"
         assert pair.metadata["synthetic"] is True
 
@@ -270,3 +277,57 @@ def test_indexing_follows_sequences() -> None:
 def test_wrong_arguments_are_named(arguments: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=f"^{named} must"):
         Phantoms(**arguments)
+
+
+def test_keys_captions_and_metadata_are_told_without_painting(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Phantoms(size=12)
+    pairs = [source[index] for index in range(12)]
+    monkeypatch.setattr(source_module, "paint", None)
+    assert isinstance(source, KeyedSource)
+    for index, pair in enumerate(pairs):
+        assert (source.key(index), source.captions(index), source.metadata(index)) == (pair.key, pair.captions, pair.metadata)
+
+
+def test_findings_are_unknown_where_the_modality_cannot_show_them() -> None:
+    source = Phantoms(size=120, labels="findings")
+    assert len(source.class_names) == len(set(source.class_names)) == sum(len(modality.findings) for modality in source.modalities)
+    for index in range(120):
+        study, labels = source.study(index), source.metadata(index)["labels"]
+        known = [name for name, label in zip(source.class_names, labels, strict=True) if label is not None]
+        shown = [name for name, label in zip(source.class_names, labels, strict=True) if label == 1]
+        assert known == list(study.modality.names[1:])
+        assert shown == ([] if study.finding == NO_FINDING else [study.finding])
+
+
+def test_labels_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="labels must be class or findings, got 'sides'"):
+        Phantoms(labels="sides")  # type: ignore[arg-type]
+
+
+def test_sides_are_asked_by_impressions_that_differ_in_nothing_else() -> None:
+    test = PhantomSides(size=150)
+    exchange = {"left": "right", "right": "left"}
+    assert len(test.items) == len(test.images) == sum(Phantoms("held_out", 150).study(index).side is not None for index in range(150))
+    for item in test.items:
+        right, wrong = item.texts
+        assert wrong == re.sub(r"\b(left|right)\b", lambda found: exchange[found[0]], right) != right
+        pair = test.images[item.images[0]]
+        assert (item.key, item.unit, item.subset) == (pair.key, pair.metadata["patient_id"], pair.metadata["modality"])
+        assert pair.captions[0] == right
+
+
+def test_sides_need_a_modality_that_has_them() -> None:
+    with pytest.raises(DataError, match="none of 20 studies has a side"):
+        PhantomSides(size=20, modalities=["histology"])
+
+
+def test_the_prompts_of_the_benchmark_are_sentences_of_the_reports() -> None:
+    findings = compose_config("benchmark=phantoms")["benchmark"]["tasks"]["findings"]
+    assert list(findings["descriptions"]) == list(findings["negative_descriptions"]) == Phantoms(labels="findings").class_names
+    source = Phantoms(size=6000)
+    said = [{str(caption) for caption in source.captions(index)} for index in range(6000)]
+    everything = set().union(*said)
+    for name, sentences in findings["descriptions"].items():
+        shown = set().union(*(said[index] for index in range(6000) if source.metadata(index)["finding"] == name))
+        assert set(sentences) <= shown
+        assert set(findings["negative_descriptions"][name]) <= everything - shown

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from concord.data.phantoms.drawing import to_pixels
 from concord.data.phantoms.reports import Report, write_report
 from concord.data.phantoms.study import SPLITS, Split, Study, draw_study
 from concord.errors import nearest
-from concord.types import Pair
+from concord.sentences import split_sentences
+from concord.types import Caption, Pair
+
+Labels = Literal["class", "findings"]
 
 _PAINTERS: dict[str, Callable[[Study, int], np.ndarray]] = {
     "chest_radiograph": chest.draw,
@@ -32,11 +35,12 @@ class Phantoms:
     no patient is in two splits. Chest radiographs and CT slices follow the radiological convention: the patient's left is
     on the image's right. Never flip these images without exchanging left and right in the report.
 
-    captions: the impression, the findings, the whole report with its headings. What is not shown is denied in words
-    ("No pneumothorax.").
+    captions: the impression, the findings, the whole report with its headings, and each sentence of the findings by itself; their
+    roles are "impression", "findings", "report" and "sentence". What is not shown is denied in words ("No pneumothorax.").
 
     metadata: `modality`, `finding`, `laterality` ("left", "right", None), `severity` ("mild", "moderate", "severe", None),
-    `label` and `class_name` (modality and finding), `patient_id`, `report` (section -> text), `synthetic` (True).
+    `patient_id`, `report` (section -> text), `synthetic` (True); and by the argument `labels` either `label` and `class_name` or
+    `labels`, 1 or 0 for the findings of the study's modality and None for those of others.
 
     Args:
         split: train or held_out, other patients.
@@ -44,6 +48,10 @@ class Phantoms:
         modalities: some of chest_radiograph, ct, ultrasound, fundus, histology; None for all. Patients take turns.
         image_size: side of the square image in pixels, at least 32.
         seed: at least 0; another seed gives other patients.
+        labels: "class", one of modality and finding; "findings", any of those that the modalities can show.
+
+    Attributes:
+        class_names: by label, or of the findings.
     """
 
     name = "phantoms"
@@ -55,7 +63,10 @@ class Phantoms:
         modalities: list[str] | None = None,
         image_size: int = 64,
         seed: int = 0,
+        labels: Labels = "class",
     ) -> None:
+        if labels not in get_args(Labels):
+            raise ValueError(f"labels must be class or findings, got {labels!r}")
         if split not in SPLITS:
             raise ValueError(f"split must be train or held_out, got {split!r}")
         if size < 1:
@@ -75,7 +86,10 @@ class Phantoms:
         self.modalities = [MODALITIES[modality] for modality in chosen]
         self.image_size = image_size
         self.seed = seed
-        self.class_names = [class_name(modality, finding) for modality in self.modalities for finding in modality.names]
+        self.labels: Labels = labels
+        findings = list(dict.fromkeys(finding.name for modality in self.modalities for finding in modality.findings))
+        classes = [class_name(modality, finding) for modality in self.modalities for finding in modality.names]
+        self.class_names = classes if labels == "class" else findings
 
     def __len__(self) -> int:
         return self.size
@@ -89,31 +103,47 @@ class Phantoms:
         index = range(self.size)[index]
         study = self.study(index)
         report = write_report(study)
-        return Pair(
-            image=paint(study, self.image_size),
-            captions=(report.impression, report.findings, report.text),
-            key=f"{self.split}-{self.seed}-{index:07d}",
-            source=self.name,
-            metadata=self._describe(study, report),
-        )
+        captions, known = _captions(report), self._describe(study, report)
+        return Pair(paint(study, self.image_size), captions, self.key(index), self.name, known)
+
+    def key(self, index: int) -> str:
+        return f"{self.split}-{self.seed}-{range(self.size)[index]:07d}"
+
+    def captions(self, index: int) -> tuple[str, ...]:
+        return _captions(write_report(self.study(index)))
+
+    def metadata(self, index: int) -> Mapping[str, Any]:
+        study = self.study(index)
+        return self._describe(study, write_report(study))
 
     def study(self, index: int) -> Study:
         """The study at `index`, unpainted."""
         return draw_study(self.modalities, self.seed, self.split, range(self.size)[index])
 
     def _describe(self, study: Study, report: Report) -> dict[str, Any]:
-        name = class_name(study.modality, study.finding)
         return {
             "modality": study.modality.name,
             "finding": study.finding,
             "laterality": study.side,
             "severity": None if study.severity is None else SEVERITIES[study.severity],
-            "label": self.class_names.index(name),
-            "class_name": name,
+            **self._classes(study),
             "patient_id": study.patient,
             "report": {"examination": report.examination, "findings": report.findings, "impression": report.impression},
             "synthetic": True,
         }
+
+    def _classes(self, study: Study) -> dict[str, Any]:
+        if self.labels == "findings":
+            possible = study.modality.names
+            return {"labels": [int(name == study.finding) if name in possible else None for name in self.class_names]}
+        name = class_name(study.modality, study.finding)
+        return {"label": self.class_names.index(name), "class_name": name}
+
+
+def _captions(report: Report) -> tuple[Caption, ...]:
+    sections = {"impression": report.impression, "findings": report.findings, "report": report.text}
+    sentences = [Caption(sentence, "sentence") for sentence in split_sentences(report.findings)]
+    return (*(Caption(text, role) for role, text in sections.items()), *sentences)
 
 
 def paint(study: Study, image_size: int) -> np.ndarray:
