@@ -10,6 +10,7 @@ import yaml
 
 from concord.config import locate, nodes
 from concord.tasks.assemble import check_config
+from tests.bert import write_bert
 from tests.composing import compose_config, options
 from tests.conftest import ROOT
 
@@ -37,12 +38,27 @@ def required(group: str, name: str, folder: Path) -> list[str]:
         return ["data=emoji", "data.path=somewhere"]
     if (group, name) == ("data", "rewrites"):
         return ["data.path=somewhere", "+source@data.source.source=shards", "data.source.source.path=somewhere"]
-    if (group, name) == ("model", "vit_b_16_hf"):
+    if (group, name) == ("data", "medmnist"):
+        return ["data.path=somewhere", "data.source.captions.label.dictionary=histology"]
+    if group == "model" and name.endswith("_hf"):
         transformers.BertConfig(hidden_size=32, num_attention_heads=2, num_hidden_layers=1, intermediate_size=32).save_pretrained(folder)
         return [f"model.text.name={folder}"]
     return ["data.path=somewhere"] if group == "data" and name not in ("shapes", "phantoms", "mixture") else []
 
 
+EMBEDDED = ("align", "flip", "phantoms", "quickstart")
+BY_FOLDER = {
+    "biomedclip": "model.text.name",
+    "conch": "tokenizer.name",
+    "convirt": "model.text.name",
+    "pmc_clip": "model.text.name",
+    "unimed_clip": "model.text.name",
+}
+"""Recipes that need no data, and what others need a text encoder for."""
+
+
 @pytest.mark.parametrize("name", options("experiment"))
-def test_every_experiment_fits(name: str) -> None:
-    check_config(compose_config(f"experiment={name}", *(["data.path=somewhere"] if name in ("emoji", "vqa_rad") else [])))
+def test_every_experiment_fits(name: str, tmp_path: Path) -> None:
+    data = [] if name in EMBEDDED else ["data.path=somewhere"]
+    text = [f"{BY_FOLDER[name]}={write_bert(tmp_path)}"] if name in BY_FOLDER else []
+    check_config(compose_config(f"experiment={name}", *data, *text))

@@ -135,6 +135,8 @@ class Batch(_TensorFields):
         texts: by view, tokens [B, L] or [B, V, L].
         valid: by text view that may be missing for some pair ("swapped"), bool [B] or [B, V]; False where a stand-in fills the row.
         sources: B names of the sources.
+        groups: numbers int64 that are equal for what belongs together. "study": [B], of the pictures that one report is about;
+            by text view: [B] or [B, V], of texts that say the same.
     """
 
     keys: list[str]
@@ -142,6 +144,7 @@ class Batch(_TensorFields):
     texts: dict[str, Tokens]
     valid: dict[str, Tensor] = field(default_factory=dict)
     sources: list[str] = field(default_factory=list)
+    groups: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)

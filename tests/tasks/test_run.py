@@ -170,8 +170,9 @@ def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
 def test_catalog_says_what_there_is(run_py: RunPy) -> None:
     done = run_py("task=catalog")
     assert done.returncode == 0, done.stderr[-2000:]
-    for text in ("siglip", "Zhai et al. 2023", "self_distillation", "phantoms", "quick", "Radford et al. 2021"):
+    for text in ("siglip", "Zhai et al. 2023", "self_distillation", "phantoms", "quick", "Radford et al. 2021", "biomedclip"):
         assert text in done.stdout, text
+    assert "@package" not in done.stdout
 
 
 def test_bad_examples_are_counted_and_stop_the_run_past_the_share(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

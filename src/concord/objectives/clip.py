@@ -14,11 +14,13 @@ from torch import Tensor
 from concord.distributed import Ranks
 from concord.errors import IncompatibleError
 from concord.functional.contrastive import accuracy, info_nce, weighted
+from concord.functional.kin import Kin, Treatment
 from concord.functional.tiled import tiled_bidirectional_info_nce, tiled_info_nce
 from concord.models.dual_encoder import DualEncoder
 from concord.models.similarity import Similarity
 from concord.objectives.base import Objective, Step, Terms
 from concord.objectives.exchange import gather
+from concord.objectives.kin import Kinship, share_with_kin
 from concord.types import Embeddings, ImageView, Paper, TextView
 
 
@@ -34,6 +36,8 @@ class InfoNCE(Objective):
         text_view: "caption" or "sentence" (one sentence drawn from the caption).
         tile: side of the tiles in which the logits are computed, so that memory does not grow with the square of the batch;
             None computes them at once. Inner-product similarities only.
+        same_text, same_study: what pairs are to one another whose texts say the same, and pairs of one study: "negatives" as in
+            CLIP, "masked" out of each other's sight, or "positives", at all of which a row aims alike (see `info_nce`).
     """
 
     image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
@@ -52,6 +56,8 @@ class InfoNCE(Objective):
         image_to_text_weight: float = 0.5,
         text_view: Literal["caption", "sentence"] = "caption",
         tile: int | None = None,
+        same_text: Treatment = "negatives",
+        same_study: Treatment = "negatives",
     ) -> None:
         super().__init__(weight)
         if not 0 <= label_smoothing < 1:
@@ -67,13 +73,14 @@ class InfoNCE(Objective):
         self.label_smoothing = label_smoothing
         self.image_to_text_weight = image_to_text_weight
         self.tile = tile
+        self.kinship = Kinship(same_text, same_study)
 
     def check(self, model: DualEncoder) -> None:
         check_tile(self.tile, model.similarity)
 
     def forward(self, step: Step) -> Terms:
         images, texts = step.image_embeddings("image"), step.text_embeddings(self.text_view)
-        arguments = self.label_smoothing, self.image_to_text_weight
+        arguments = self.label_smoothing, self.image_to_text_weight, self.kinship.of(step, self.text_view)
         if self.tile is None:
             return match_pairs(step.model.similarity, images, texts, step.ranks, *arguments)
         return _match_pairs_tiled(step.model.similarity.scale, images.vectors, texts.vectors, step.ranks, self.tile, *arguments)
@@ -86,29 +93,42 @@ def match_pairs(
     ranks: Ranks,
     label_smoothing: float = 0.0,
     image_to_text_weight: float = 0.5,
+    kin: Kin | None = None,
 ) -> Terms:
     """InfoNCE in both directions under any similarity: this rank's rows [b] against the columns [N] of all ranks."""
-    targets = ranks.offset(len(images)) + torch.arange(len(images), device=images.vectors.device)
+    offset = ranks.offset(len(images))
+    targets = offset + torch.arange(len(images), device=images.vectors.device)
     image_rows = logits(similarity, similarity.image_to_text(images, gather(ranks, texts)))
     text_rows = logits(similarity, similarity.text_to_image(texts, gather(ranks, images)))
-    image_losses, text_losses = (info_nce(rows, targets, label_smoothing) for rows in (image_rows, text_rows))
-    return _terms(weighted(image_losses, text_losses, image_to_text_weight), accuracy(image_rows, targets), accuracy(text_rows, targets))
+    positives, masked = kin.table(offset) if kin is not None else (None, None)
+    cells = label_smoothing, ~masked if masked is not None else None, positives
+    losses = weighted(info_nce(image_rows, targets, *cells), info_nce(text_rows, targets, *cells), image_to_text_weight)
+    hidden = positives | masked if positives is not None and masked is not None else None
+    return _terms(losses, accuracy(image_rows, targets, hidden), accuracy(text_rows, targets, hidden), kin)
 
 
 def _match_pairs_tiled(
-    scale: Tensor, images: Tensor, texts: Tensor, ranks: Ranks, tile: int, label_smoothing: float, image_to_text_weight: float
+    scale: Tensor,
+    images: Tensor,
+    texts: Tensor,
+    ranks: Ranks,
+    tile: int,
+    label_smoothing: float,
+    image_to_text_weight: float,
+    kin: Kin | None,
 ) -> Terms:
     """The same for unit vectors [b, E] under their inner product. A bias does not matter: it moves all logits alike."""
     if ranks.world == 1:
-        return _terms(*tiled_bidirectional_info_nce(images, texts, scale, tile, label_smoothing, image_to_text_weight))
+        return _terms(*tiled_bidirectional_info_nce(images, texts, scale, tile, label_smoothing, image_to_text_weight, kin), kin)
     offset = ranks.offset(len(images))
-    image_to_text, image_accuracy = tiled_info_nce(images, ranks.gather(texts), scale, offset, tile, label_smoothing)
-    text_to_image, text_accuracy = tiled_info_nce(texts, ranks.gather(images), scale, offset, tile, label_smoothing)
-    return _terms(weighted(image_to_text, text_to_image, image_to_text_weight), image_accuracy, text_accuracy)
+    image_to_text, image_accuracy = tiled_info_nce(images, ranks.gather(texts), scale, offset, tile, label_smoothing, kin)
+    text_to_image, text_accuracy = tiled_info_nce(texts, ranks.gather(images), scale, offset, tile, label_smoothing, kin)
+    return _terms(weighted(image_to_text, text_to_image, image_to_text_weight), image_accuracy, text_accuracy, kin)
 
 
-def _terms(losses: Tensor, image_to_text: Tensor, text_to_image: Tensor) -> Terms:
-    return Terms.mean(losses, logs={"image_to_text_accuracy": image_to_text, "text_to_image_accuracy": text_to_image})
+def _terms(losses: Tensor, image_to_text: Tensor, text_to_image: Tensor, kin: Kin | None) -> Terms:
+    logs = {"image_to_text_accuracy": image_to_text, "text_to_image_accuracy": text_to_image}
+    return Terms.mean(losses, logs if kin is None else {**logs, "kin": share_with_kin(kin)})
 
 
 def logits(similarity: Similarity, values: Tensor) -> Tensor:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from torch import nn
 
+from concord.functional.kin import Treatment
 from concord.models.dual_encoder import DualEncoder
 from concord.models.similarity import LateInteraction
 from concord.objectives.base import Objective, Step, Terms
 from concord.objectives.clip import match_pairs
+from concord.objectives.kin import Kinship
 from concord.types import Embeddings, Features, ImageView, Paper, TextView
 
 
@@ -25,6 +27,7 @@ class FILIP(Objective):
         weight: factor in the training loss.
         token_width: width of the space in which tokens meet, where the objective brings its own projections.
         init_scale: first value of its own scale; the paper starts at 1 / 0.07.
+        same_text, same_study: as of `InfoNCE`.
     """
 
     image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
@@ -39,7 +42,14 @@ class FILIP(Objective):
     image_projection: nn.Linear
     text_projection: nn.Linear
 
-    def __init__(self, weight: float = 1.0, token_width: int = 256, init_scale: float = 1 / 0.07) -> None:
+    def __init__(
+        self,
+        weight: float = 1.0,
+        token_width: int = 256,
+        init_scale: float = 1 / 0.07,
+        same_text: Treatment = "negatives",
+        same_study: Treatment = "negatives",
+    ) -> None:
         super().__init__(weight)
         if token_width < 1:
             raise ValueError(f"token_width must be at least 1, got {token_width}")
@@ -47,6 +57,7 @@ class FILIP(Objective):
             raise ValueError(f"init_scale must lie in [1, 100], got {init_scale}")
         self.token_width = token_width
         self.init_scale = init_scale
+        self.kinship = Kinship(same_text, same_study)
         self.similarity: LateInteraction | None = None
 
     def setup(self, model: DualEncoder) -> None:
@@ -57,12 +68,13 @@ class FILIP(Objective):
         self.text_projection = nn.Linear(model.text.width, self.token_width, bias=False)
 
     def forward(self, step: Step) -> Terms:
+        kin = self.kinship.of(step, "caption")
         if self.similarity is None:
             images, texts = step.image_embeddings("image"), step.text_embeddings("caption")
-            return match_pairs(step.model.similarity, images, texts, step.ranks)
+            return match_pairs(step.model.similarity, images, texts, step.ranks, kin=kin)
         images = self._lift(self.similarity.lift_image, self.image_projection, step.image("image"))
         texts = self._lift(self.similarity.lift_text, self.text_projection, step.text("caption"))
-        terms = match_pairs(self.similarity, images, texts, step.ranks)
+        terms = match_pairs(self.similarity, images, texts, step.ranks, kin=kin)
         return replace(terms, logs={**terms.logs, "logit_scale": self.similarity.scale.detach()})
 
     @staticmethod

@@ -6,17 +6,20 @@ Dimensions: b pairs on this rank, W ranks, N = W * b pairs on all.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from concord.errors import IncompatibleError
+from concord.functional.kin import Kin, Treatment
 from concord.functional.sigmoid import pairwise_sigmoid, tiled_pairwise_sigmoid
 from concord.models.dual_encoder import DualEncoder
 from concord.models.similarity import Similarity
 from concord.objectives.base import Objective, Step, Terms
 from concord.objectives.clip import check_tile, logits
 from concord.objectives.exchange import pad_to_longest, shift
+from concord.objectives.kin import Kinship, share_with_kin
 from concord.types import Embeddings, ImageView, Paper, TextView
 
 
@@ -29,6 +32,8 @@ class PairwiseSigmoid(Objective):
     Args:
         weight: factor in the training loss.
         tile: side of the tiles into which a block is cut further; None takes the block whole. Inner-product similarities only.
+        same_text, same_study: what pairs are to one another whose texts say the same, and pairs of one study: "negatives" as in
+            SigLIP, "masked", about which nothing is asked, or "positives", about which the answer is yes.
     """
 
     image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
@@ -41,11 +46,18 @@ class PairwiseSigmoid(Objective):
     )
     needs_negatives = True
 
-    def __init__(self, weight: float = 1.0, tile: int | None = None) -> None:
+    def __init__(
+        self,
+        weight: float = 1.0,
+        tile: int | None = None,
+        same_text: Treatment = "negatives",
+        same_study: Treatment = "negatives",
+    ) -> None:
         super().__init__(weight)
         if tile is not None and tile < 1:
             raise ValueError(f"tile must be at least 1 or null, got {tile}")
         self.tile = tile
+        self.kinship = Kinship(same_text, same_study)
 
     def check(self, model: DualEncoder) -> None:
         if model.similarity.logit_bias is None:
@@ -53,24 +65,33 @@ class PairwiseSigmoid(Objective):
         check_tile(self.tile, model.similarity)
 
     def forward(self, step: Step) -> Terms:
-        similarity = step.model.similarity
+        similarity, ranks = step.model.similarity, step.ranks
         images = step.image_embeddings("image")
-        texts = pad_to_longest(step.ranks, step.text_embeddings("caption"))
-        losses = self._block(similarity, images, texts, offset=0)
-        for _ in range(step.ranks.world - 1):
-            texts = shift(step.ranks, texts)
-            losses = losses + self._block(similarity, images, texts, offset=None)
+        texts = pad_to_longest(ranks, step.text_embeddings("caption"))
+        kin = self.kinship.of(step, "caption")
+        losses = self._block(similarity, images, texts, 0, _kin_of(kin, ranks.rank, len(step)))
+        for hop in range(1, ranks.world):
+            texts = shift(ranks, texts)
+            losses = losses + self._block(similarity, images, texts, None, _kin_of(kin, (ranks.rank - hop) % ranks.world, len(step)))
         assert similarity.logit_bias is not None
-        return Terms.mean(losses, logs={"logit_bias": similarity.logit_bias.detach()})
+        logs = {"logit_bias": similarity.logit_bias.detach()}
+        return Terms.mean(losses, logs if kin is None else {**logs, "kin": share_with_kin(kin)})
 
-    def _block(self, similarity: Similarity, images: Embeddings, texts: Embeddings, offset: int | None) -> Tensor:
+    def _block(self, similarity: Similarity, images: Embeddings, texts: Embeddings, offset: int | None, kin: Kin | None) -> Tensor:
         """The sum over the cells of each image of one block [b, b]."""
         if self.tile is not None:
             bias = similarity.logit_bias
             assert bias is not None
-            return tiled_pairwise_sigmoid(images.vectors, texts.vectors, similarity.scale, bias, self.tile, offset)
-        return checkpoint(_whole_block, similarity, images, texts, offset, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+            return tiled_pairwise_sigmoid(images.vectors, texts.vectors, similarity.scale, bias, self.tile, offset, kin)
+        return checkpoint(  # type: ignore[no-any-return]
+            _whole_block, similarity, images, texts, offset, kin, use_reentrant=False, preserve_rng_state=False
+        )
 
 
-def _whole_block(similarity: Similarity, images: Embeddings, texts: Embeddings, offset: int | None) -> Tensor:
-    return pairwise_sigmoid(logits(similarity, similarity.image_to_text(images, texts)), offset)
+def _whole_block(similarity: Similarity, images: Embeddings, texts: Embeddings, offset: int | None, kin: Kin | None) -> Tensor:
+    return pairwise_sigmoid(logits(similarity, similarity.image_to_text(images, texts)), offset, kin)
+
+
+def _kin_of(kin: Kin | None, rank: int, rows: int) -> Kin | None:
+    """Those among the columns of one rank."""
+    return replace(kin, columns=kin.columns[rank * rows : (rank + 1) * rows]) if kin is not None else None

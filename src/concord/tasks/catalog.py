@@ -1,4 +1,4 @@
-"""`task=catalog`: every method, objective, data set and benchmark, read off the configuration files and the code."""
+"""`task=catalog`: every method, recipe, objective, data set and benchmark, read off the configuration files and the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from concord.config import TARGET, locate
 from concord.errors import ConfigError
 
-GROUPS = ("method", "objective", "data", "benchmark", "test")
+GROUPS = ("method", "experiment", "objective", "data", "benchmark", "test")
 PAPER = "# Paper: "
 
 
@@ -49,14 +49,15 @@ def conf_folder() -> Path:
 def read(conf_folder: Path) -> list[Entry]:
     """The entries of every group, from the first line of each file and the `paper` of the class that it builds.
 
-    Data sets are built by one class; where they come from stands in a line "# Paper: ..." of their file in `source/`.
+    Recipes build none, and name their paper in that line. Data sets are built by one class; where they come from stands in a
+    line "# Paper: ..." of their file in `source/`.
     """
     return [_entry(group, path) for group in GROUPS for path in sorted((conf_folder / group).glob("*.yaml"))]
 
 
 def _entry(group: str, path: Path) -> Entry:
     text = path.read_text(encoding="utf-8")
-    first, *_ = text.splitlines() or [""]
+    first, *_ = [line for line in text.splitlines() if not line.startswith("# @package")] or [""]
     if not first.startswith("# "):
         raise ConfigError(f"{path} does not begin with a comment line that says what it is")
     paper = _stated(path) if group == "data" else _of_class(yaml.safe_load(text), path)

@@ -59,9 +59,7 @@ def test_what_names_no_side_is_kept(text: str) -> None:
     assert exchange_sides(text) == text
 
 
-SPOKEN = (
-    "left right Left RIGHT lEfT leftward rightmost dextro Levo LEVO dextra sinister scoliosis floxacin -convex all was be angle"
-)
+SPOKEN = "left right Left RIGHT lEfT leftward rightmost dextro Levo LEVO dextra sinister scoliosis floxacin -convex all was be angle"
 CODED = "in place R L OD OS RUL LLL RCA open now handed lung pleural sided eye fundus 10 2 12 1 :30 o'clock ( ) > < = . , - / 4 ſ ı é"
 PIECES = [*SPOKEN.split(), *CODED.split()]
 JOINED = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(["", " ", "-"])), max_size=12)

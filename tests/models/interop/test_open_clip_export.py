@@ -93,6 +93,7 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "quick": (spec(text={"activation": "quick_gelu"}), {}, "activations gelu and quick_gelu have no counterpart"),
     "mlp": (spec(projection="mlp"), {}, "an image projection 'mlp' has no counterpart"),
     "text mlp": (spec(text_projection="gelu_mlp"), {}, "a text projection 'gelu_mlp' has no counterpart"),
+    "hf mlp": (spec(projection="hf_mlp", text_projection="linear"), {}, "an image projection 'hf_mlp' has no counterpart"),
     "lanczos": (spec(), {"interpolation": "lanczos"}, "preprocess.interpolation=lanczos has no counterpart"),
     "background": (spec(), {"resize": "pad", "background": [1, 2, 3]}, "preprocess.background must be a grey"),
     "size": (spec(), {"image_size": 64}, "preprocess.image_size is 64 and image.image_size 32"),

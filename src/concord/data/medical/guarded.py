@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
-from concord.access import Access
+from concord.access import Access, strictest
 from concord.data.medical.keys import keyed
 from concord.data.source import BadSample, KeyedSource, Source, block_sizes, fingerprint_of, metadata_at, read_captions
 from concord.data.wrapper import Wrapper
@@ -55,7 +55,7 @@ class Guarded(Wrapper):
 
     @property
     def access(self) -> Access:
-        return self._access
+        return strictest([self._access, super().access])
 
     def place(self, index: int) -> tuple[Source, int]:
         return self.source, index

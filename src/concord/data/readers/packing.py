@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 CHUNK = 100_000
 """Rows that are held as Python objects at one time while packing."""
@@ -24,12 +26,28 @@ def pack(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def checksum(packed: pa.RecordBatch) -> str:
-    """A short text that stands for what was packed: values and their order."""
+    """A short text that stands for what was packed: values and their order, however Arrow lays them out in memory."""
     digest = blake2b(digest_size=16)
     for column in packed.columns:
-        for buffer in column.buffers():
-            digest.update(buffer if buffer is not None else b"")
+        for part in _content(column):
+            digest.update(part)
     return digest.hexdigest()
+
+
+def _content(column: pa.Array) -> Iterator[Any]:
+    """What is in a column, as buffers: which cells are empty, then lengths and values."""
+    yield column.is_null().to_numpy(zero_copy_only=False)
+    if pa.types.is_large_list(column.type):
+        yield pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+        yield from _content(column.flatten())
+    elif pa.types.is_large_binary(column.type):
+        yield pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+        _, places, values = column.buffers()
+        if values is not None and len(column):
+            ends = np.frombuffer(places, np.int64)[column.offset : column.offset + len(column) + 1]
+            yield memoryview(values)[ends[0] : ends[-1]]
+    else:
+        yield np.ascontiguousarray(column.fill_null(0).to_numpy(zero_copy_only=False))
 
 
 def encoded(text: str) -> bytes:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from concord.data.source import NO_CAPTION, BadSample
 from concord.data.views.augment import Augmentation
+from concord.data.views.groups import collate_groups, groups_of
 from concord.data.views.image import ImageViews
 from concord.data.views.policy import CaptionPolicy
 from concord.data.views.text import TextViews, collate_flags
@@ -19,13 +20,14 @@ from concord.types import Batch, ImageView, Pair, TextView
 
 @dataclass(frozen=True)
 class Example:
-    """One pair's views: images [V, C, H, W] as a list, V texts, and of negatives whether each is real."""
+    """One pair's views: images [V, C, H, W] as a list, V texts, of negatives whether each is real, and what each belongs to."""
 
     key: str
     source: str
     images: dict[str, list[Tensor]]
     texts: dict[str, list[str]]
     valid: dict[str, list[bool]]
+    groups: dict[str, list[int]]
 
 
 class Views:
@@ -67,7 +69,7 @@ class Views:
         if not pair.captions:
             raise BadSample(NO_CAPTION, pair.key)
         texts, valid = self.texts.draw(pair, epoch, index)
-        return Example(pair.key, pair.source, self.images.draw(pair, epoch, index), texts, valid)
+        return Example(pair.key, pair.source, self.images.draw(pair, epoch, index), texts, valid, groups_of(pair, texts))
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """B examples as one batch; captions are tokenised and padded together, view by view."""
@@ -77,4 +79,5 @@ class Views:
             texts=self.texts.collate([example.texts for example in examples]),
             valid={name: collate_flags([example.valid[name] for example in examples]) for name in examples[0].valid},
             sources=[example.source for example in examples],
+            groups={name: collate_groups([example.groups[name] for example in examples]) for name in examples[0].groups},
         )

@@ -11,14 +11,17 @@ from omegaconf import OmegaConf
 
 from concord.config import build
 from concord.data.medical import Exam
+from concord.data.medical.answers import Answered, as_texts
 from tests.conftest import ROOT
 
 OPTIONS = sorted(path.stem for path in (ROOT / "conf" / "captions").glob("*.yaml"))
 ROLES = {
+    "answers": {"finding"},
     "figures": {"original"},
     "figures_and_references": {"original", "reference"},
     "labels": {"label"},
     "plain_reports": {"report"},
+    "questions": {"about", "finding"},
     "report_or_labels": {"report"},
     "report_sentences": {"report"},
     "reports": {"report"},
@@ -30,6 +33,7 @@ TEXTS = {
     "impression": "Cardiomegaly without effusion.",
     "caption": "Fig. 1. Chest radiograph of a man.",
     "reference": "The radiograph (Figure 1) shows a large heart [3].",
+    **as_texts([Answered("Is there a pneumothorax?", "No")]),
 }
 
 
@@ -46,7 +50,7 @@ def makers(option: str, folder: Path) -> Any:
 
 
 def made(option: str, folder: Path, texts: dict[str, str]) -> dict[str, list[str]]:
-    exam = Exam("a.png", "patient99999", findings=(1, 0))
+    exam = Exam("a.png", "patient99999", modality="radiograph", findings=(1, 0))
     return {role: maker(exam, texts, ["cardiomegaly", "edema"]) for role, maker in makers(option, folder).items()}
 
 

@@ -6,7 +6,6 @@ from concord.data.medical.text.figures import Figures
 from concord.data.medical.text.first_of import FirstOf
 from concord.data.medical.text.labels import LabelCaptions
 from concord.data.medical.text.questions import AboutCaptions, AnswerCaptions
-from concord.data.medical.text.repeats import Repeats, repeats, same_text
 from concord.data.medical.text.reports import Reports
 
 __all__ = [
@@ -16,10 +15,7 @@ __all__ = [
     "FirstOf",
     "LabelCaptions",
     "LabelDictionary",
-    "Repeats",
     "Reports",
     "alarms",
     "alarms_in",
-    "repeats",
-    "same_text",
 ]

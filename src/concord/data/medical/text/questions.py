@@ -17,8 +17,8 @@ Otherwise = Literal["skip", "quote"]
 UNNAMED = ("radiology image", "medical image")
 """What a picture is called whose modality nobody says."""
 
-_ABOUT = ("{a image}", "this is {a image}", "{image} of a patient", "{a image} as it was taken")
-_ABOUT_ORGAN = ("{a image} of {organ}", "{image} showing {organ}", "{organ} on {a image}", "this is {a image} of {organ}")
+_OF_ORGAN = ("{a image} of {organ}", "{image} showing {organ}", "{organ} on {a image}", "this is {a image} of {organ}")
+_ALONE = ("{a image}", "this is {a image}", "{image} of a patient", "{a image} as it was taken")
 
 
 class AnswerCaptions:
@@ -59,7 +59,8 @@ class AnswerCaptions:
 class AboutCaptions:
     """What a picture is: its modality, its plane or projection, and the organ, as far as the layout knows them; several phrasings.
 
-    Of an exam it reads the modality, the view, and of what is known `plane` ("axial") and `organ` ("the head").
+    Of an exam it reads the modality, the view, and of what is known `plane` ("axial") and `organ` ("the head"). A modality is also
+    named without the organ: where nearly all CTs are of one organ, its name would else be learned as a part of the organ's.
 
     Args:
         phrasings: captions of a picture, at least 1; fewer where there are not so many.
@@ -70,7 +71,7 @@ class AboutCaptions:
 
     speaks_of_patients = False
 
-    def __init__(self, phrasings: int = 8) -> None:
+    def __init__(self, phrasings: int = 16) -> None:
         if phrasings < 1:
             raise ValueError(f"phrasings must be at least 1, got {phrasings}")
         self.phrasings = phrasings
@@ -81,7 +82,8 @@ class AboutCaptions:
             return []
         images = modality_named(exam.modality).words if exam.modality else UNNAMED
         named = [f"{plane} {image}".strip() for image in images]
-        made = (_filled(template, image, organ) for template, image in diagonals(_ABOUT_ORGAN if organ else _ABOUT, named))
+        alone = _ALONE if exam.modality or plane else ()
+        made = (_filled(template, image, organ) for template, image in diagonals([*(_OF_ORGAN if organ else ()), *alone], named))
         return list(dict.fromkeys(made))[: self.phrasings]
 
 
