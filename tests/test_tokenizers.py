@@ -271,3 +271,8 @@ def test_lengths_are_counted_before_anything_is_cut(bpe: BPETokenizer, tmp_path:
         kept = tokenizer(texts).mask.sum(dim=1).tolist()
         assert kept == [min(length, tokenizer.context_length) for length in lengths]
         assert lengths[2] >= 150 + 2
+
+
+def test_a_folder_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"cannot load tokenizer pubmedbert/: no such folder"):
+        HFTokenizer("pubmedbert/")

@@ -11,6 +11,7 @@ import pytest
 
 from concord.cli import with_quoted_range
 from concord.tasks.assemble import check_config
+from tests.bert import write_bert
 from tests.composing import compose_config
 from tests.conftest import ROOT
 
@@ -30,6 +31,7 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "conf", folder / "conf")
     for name, text in FILES:
         (folder / name).write_text(text)
+    write_bert(folder / "pubmedbert")
     return folder / "conf"
 
 
@@ -39,6 +41,7 @@ def test_the_pages_have_files_and_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_compose(command: str, conf: Path) -> None:
+def test_commands_compose(command: str, conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(conf.parent)  # where the text encoder is that they name
     overrides = [with_quoted_range(argument) for argument in shlex.split(command, comments=True)[2:]]
     check_config(compose_config(*overrides, conf_folder=conf))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import tokenizers
@@ -46,6 +47,8 @@ def _from_pretrained(name: str) -> Any:
         from transformers import AutoTokenizer
     except ImportError:
         raise MissingExtraError("transformers", "hf") from None
+    if os.path.basename(name) == "" and not os.path.isdir(name):  # which transformers takes for the name of a repository
+        raise ConfigError(f"cannot load tokenizer {name}: no such folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except Exception as error:  # hub, network, file and format errors share no class
