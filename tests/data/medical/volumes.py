@@ -52,4 +52,4 @@ def encoded(image: Any, compressed: bool = False) -> bytes:
     content = bytearray(out.to_bytes())
     if np.isfinite(slope):  # nibabel leaves them out of what it writes
         content[112:120] = np.array([slope, intercept], "<f4").tobytes()
-    return gzip.compress(bytes(content), 1) if compressed else bytes(content)
+    return gzip.compress(bytes(content), 1, mtime=0) if compressed else bytes(content)

@@ -128,7 +128,7 @@ def test_the_first_of_repeated_names_is_used(tmp_path: Path, caplog: pytest.LogC
     ("content", "message"),
     [
         (b"<html>not found</html>" * 50, "is not an uncompressed tar"),
-        (gzip.compress(bytes(4000)), "is compressed with gzip, and is not an uncompressed tar.*unpack it"),
+        (gzip.compress(bytes(4000), mtime=0), "is compressed with gzip, and is not an uncompressed tar.*unpack it"),
         (bz2.compress(bytes(4000)), "is compressed with bzip2"),
         (lzma.compress(bytes(4000)), "is compressed with xz"),
         (b"<html>404</html>", "is not an uncompressed tar"),

@@ -126,7 +126,12 @@ def damage(tmp_path: Path, file: str, content: bytes | None) -> None:
     [
         ("cifar10", "cifar-10-batches-bin/test_batch.bin", None, "no whole number of records of 3073"),
         ("mnist", "MNIST/raw/t10k-images-idx3-ubyte.gz", None, "it is not gzip, or its end is missing"),
-        ("mnist", "MNIST/raw/t10k-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01"), "is no IDX file of bytes with 3 dimensions"),
+        (
+            "mnist",
+            "MNIST/raw/t10k-images-idx3-ubyte.gz",
+            gzip.compress(b"\0\0\x08\x01", mtime=0),
+            "is no IDX file of bytes with 3 dimensions",
+        ),
         ("mnist", "MNIST/raw/t10k-labels-idx1-ubyte", as_idx(np.zeros(9, np.uint8))[:-1], "8 values, its header promises 9"),
         ("mnist", "MNIST/raw/t10k-labels-idx1-ubyte", as_idx(np.zeros(5, np.uint8)), "6 images and 5 labels"),
         ("stl10", "stl10_binary/test_y.bin", bytes([1, 11, 4]), r"label 10 lies outside of \[0, 9\]"),

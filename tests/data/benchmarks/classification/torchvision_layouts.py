@@ -104,7 +104,7 @@ def idx(root: Path, folder: str) -> None:
     raw = root / "torchvision" / folder / "raw"
     raw.mkdir(parents=True)
     images = np.stack([pixels(f"{folder}/{number}", 28)[..., 0] for number in range(FEW)])
-    (raw / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(as_idx(images)))
+    (raw / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(as_idx(images), mtime=0))
     (raw / "t10k-labels-idx1-ubyte").write_bytes(as_idx(np.arange(FEW, dtype=np.uint8)[::-1]))
 
 

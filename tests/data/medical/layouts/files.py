@@ -50,7 +50,7 @@ def put_jpegs(root: Path, names: Iterable[str]) -> None:
 def write_gzip_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     plain = file.with_suffix("")
     write_csv(plain, header, rows)
-    file.write_bytes(gzip.compress(plain.read_bytes()))
+    file.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
     plain.unlink()
 
 

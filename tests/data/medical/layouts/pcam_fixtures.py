@@ -39,7 +39,7 @@ def pcam(root: Path, packed: bool = False, meta: bool = True) -> Path:
             with h5py.File(file, "w") as content:
                 content.create_dataset(kind, data=values, chunks=(1, *values.shape[1:]), compression="gzip")
             if packed:
-                file.with_suffix(".h5.gz").write_bytes(gzip.compress(file.read_bytes()))
+                file.with_suffix(".h5.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
                 file.unlink()
         if meta:
             header = ["", "coord_y", "coord_x", "tumor_patch", "center_tumor_patch", "wsi"]
