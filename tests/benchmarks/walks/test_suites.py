@@ -73,14 +73,15 @@ class Blank(Knowing):
     ("name", "kinds"),
     [
         ("quick", {"zero_shot/shapes", "retrieval/shapes", "compositional/shapes", "diagnostics/shapes"}),
-        ("phantoms", {"zero_shot/phantoms", "retrieval/phantoms", "diagnostics/phantoms"}),
+        ("phantoms", {f"{kind}/phantoms" for kind in ("multi_label", "compositional", "zero_shot", "retrieval", "diagnostics")}),
     ],
 )
 def test_a_knowing_model_is_right_about_everything_and_a_blank_one_about_nothing(conf_folder: Path, name: str, kinds: set[str]) -> None:
     bench = suite(conf_folder, name)
     bench.bootstrap = 100
     assert {f"{task.kind}/{task.reader.name}" for task in bench.tasks.values()} == kinds
-    tasks = [task for task in bench.tasks.values() if task.kind != "diagnostics"]
+    # In an AUROC a tie counts half, so that a blank model gets chance and not less; `test_three_models.py` asks those.
+    tasks = [task for task in bench.tasks.values() if task.kind not in ("diagnostics", "multi_label")]
     bench.tasks = {task.kind: task for task in tasks}
     knowing = Knowing(tasks)
     known = [record for record in bench.run(knowing).records if record.metric != "rsum"]
