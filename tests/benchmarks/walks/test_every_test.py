@@ -35,6 +35,15 @@ def data(place: Path) -> Iterator[Path]:
     shutil.rmtree(place)
 
 
+@pytest.fixture(scope="session")
+def all_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data sets of all tests, which suites only read."""
+    folder = tmp_path_factory.mktemp("every_suite")
+    for write in fixtures().values():
+        write(folder)
+    return folder
+
+
 def check(record: Record) -> None:
     assert math.isfinite(record.value), record
     assert record.n >= 1, record
@@ -67,10 +76,8 @@ def suite(name: str, data: Path) -> tuple[dict[str, Any], Bench]:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_a_suite_runs_end_to_end(name: str, data: Path) -> None:
-    for write in fixtures().values():
-        write(data)
-    node, bench = suite(name, data)
+def test_a_suite_runs_end_to_end(name: str, all_data: Path) -> None:
+    node, bench = suite(name, all_data)
     assert bench.skipped == {}
     assert set(bench.tasks) == set(node["tasks"])
     results = bench.run(Hashing())
