@@ -96,7 +96,7 @@ def test_a_patient_in_two_parts_is_refused_with_the_count(tmp_path: Path, access
 
 
 def test_a_data_set_without_parts_asks_for_some(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=re.escape("clinic has no splits of its own; patient_split.test=0.1")):
+    with pytest.raises(DataError, match=re.escape("clinic has no splits of its own; +patient_split@data.source.patient_split=by_patient")):
         clinic(tmp_path, [exam(0, split="")])
 
 

@@ -19,7 +19,7 @@ def test_a_patient_in_two_parts_is_an_error_that_names_the_count_and_nobody() ->
     with pytest.raises(DataError) as error:
         require_disjoint("clinic", patients, parts)
     said = "clinic: patients are in two splits (1 in train and validation, 2 in train and test)"
-    assert str(error.value) == f"{said}; patient_split.test=0.1 makes splits by patient"
+    assert str(error.value) == f"{said}; +patient_split@data.source.patient_split=by_patient makes splits by patient"
 
 
 def test_what_is_in_no_part_overlaps_with_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from concord.data.medical.exams import FRONTAL, Exams
-from concord.data.medical.splits import Part, PatientSplit, parts_of
+from concord.data.medical.splits import BY_PATIENT, Part, PatientSplit, parts_of
 from concord.errors import DataError
 
 Views = Literal["all", "frontal", "one", "one_frontal"]
@@ -30,7 +30,7 @@ def of_part(name: str, exams: Exams, split: Part, patient_split: PatientSplit | 
     if split == "all":
         return np.arange(len(exams))
     if len(exams) and not (parts != "").any():
-        raise DataError(f"{name} has no splits of its own; patient_split.test=0.1 makes splits by patient, split=all takes everything")
+        raise DataError(f"{name} has no splits of its own; {BY_PATIENT}, split=all takes everything")
     return np.flatnonzero(parts == split)
 
 

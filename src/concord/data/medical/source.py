@@ -52,7 +52,7 @@ class MedicalImages:
         patient_split: parts by patient, in place of the data set's own. None: its own, which share no patient or are refused.
         views: "all" pictures of a study; its "frontal" ones (PA and AP); "one" of each study, a frontal one where it has one; or
             "one_frontal", which leaves out studies without.
-        decoder: from files to pictures; None passes the bytes on, which suits PNG and JPEG.
+        decoder: from files to pictures; None passes the bytes on, which suits PNG and JPEG. A `Container` needs none.
         captions: by role, what captions are made of; None makes none, as benchmarks need none. Exams without any caption are
             bad examples.
         exclude: other sources whose patients are left out; they must be of the same cohort (see `Layout`).
@@ -66,7 +66,7 @@ class MedicalImages:
         exams: what the lists say of this part.
 
     Raises:
-        ValueError: for an unknown split or policy, and for patients to exclude that bear other names.
+        ValueError: for an unknown split or policy, a decoder that nothing would call, and for patients to exclude that bear other names.
         DataError: for lists that are missing or broken, a patient in two parts, a part without exams, and when none of the
             pictures is there.
     """
@@ -95,6 +95,8 @@ class MedicalImages:
         self._container = layout if isinstance(layout, Container) else None
         self._decoder = decoder
         self._makers = captions
+        if decoder is not None and self._container is not None:
+            raise ValueError(f"decoder must be null: {layout.name} keeps its pictures decoded, in one file")
         if patient_split is not None and not layout.tells_patients:
             raise DataError(_NO_PATIENTS.format(self.name))
         everything = self._listed()

@@ -14,6 +14,9 @@ from concord.errors import DataError, nearest
 
 Part = Literal["train", "validation", "test", "all"]
 
+BY_PATIENT = "+patient_split@data.source.patient_split=by_patient makes splits by patient"
+"""The way out where a data set's own lists do not do."""
+
 
 @dataclass(frozen=True)
 class PatientSplit:
@@ -56,7 +59,7 @@ def require_disjoint(name: str, patients: np.ndarray, parts: np.ndarray) -> None
     inside = {part: set(patients[parts == part].tolist()) for part in get_args(Part) if part != "all"}
     shared = {pair: len(inside[pair[0]] & inside[pair[1]]) for pair in itertools.combinations(inside, 2)}
     if found := [f"{count} in {one} and {other}" for (one, other), count in shared.items() if count]:
-        raise DataError(f"{name}: patients are in two splits ({', '.join(found)}); patient_split.test=0.1 makes splits by patient")
+        raise DataError(f"{name}: patients are in two splits ({', '.join(found)}); {BY_PATIENT}")
 
 
 def parts_of(name: str, patients: np.ndarray, official: np.ndarray, patient_split: PatientSplit | None) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from concord.data.medical import MedicalImages, PatientSplit
+from concord.data.medical.images import MedicalDecoder
 from concord.data.medical.layouts import GroupedByLook, MedMNIST
 from concord.data.medical.layouts.med_mnist import MODALITIES
 from concord.data.medical.modalities import MODALITIES as KNOWN
@@ -108,6 +109,12 @@ def test_nobody_makes_other_parts(tmp_path: Path) -> None:
         MedicalImages(layout, "train", PatientSplit())
     with pytest.raises(ConfigError, match="no files"):
         GroupedByLook(layout)
+
+
+def test_a_decoder_that_nothing_would_call_is_refused(tmp_path: Path) -> None:
+    layout = MedMNIST(str(medmnist(tmp_path, "breastmnist")))
+    with pytest.raises(ValueError, match="decoder must be null: breastmnist keeps its pictures decoded, in one file"):
+        MedicalImages(layout, "test", decoder=MedicalDecoder())
 
 
 def test_names(tmp_path: Path) -> None:
