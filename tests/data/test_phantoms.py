@@ -299,9 +299,23 @@ def test_findings_are_unknown_where_the_modality_cannot_show_them() -> None:
         assert shown == ([] if study.finding == NO_FINDING else [study.finding])
 
 
+def test_sides_are_known_of_the_finding_that_is_shown_alone() -> None:
+    source = Phantoms(size=240, labels="sides", name="by_side")
+    lateral = [finding.name for modality in source.modalities for finding in modality.findings if finding.lateral]
+    assert source.class_names == [f"left {name}" for name in lateral]
+    told: set[tuple[str, int]] = set()
+    for index in range(240):
+        study, labels = source.study(index), source.metadata(index)["labels"]
+        known = {name: label for name, label in zip(source.class_names, labels, strict=True) if label is not None}
+        assert known == ({f"left {study.finding}": int(study.side == "left")} if study.finding in lateral else {})
+        told |= set(known.items())
+    assert len(told) == 2 * len(lateral)
+    assert source[0].source == "by_side"
+
+
 def test_labels_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="labels must be class or findings, got 'sides'"):
-        Phantoms(labels="sides")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="labels must be class, findings or sides, got 'side'"):
+        Phantoms(labels="side")  # type: ignore[arg-type]
 
 
 def test_sides_are_asked_by_impressions_that_differ_in_nothing_else() -> None:
@@ -319,6 +333,16 @@ def test_sides_are_asked_by_impressions_that_differ_in_nothing_else() -> None:
 def test_sides_need_a_modality_that_has_them() -> None:
     with pytest.raises(DataError, match="none of 20 studies has a side"):
         PhantomSides(size=20, modalities=["histology"])
+
+
+def test_the_prompts_for_sides_are_sentences_that_exchange_them() -> None:
+    sided = compose_config("benchmark=phantoms")["benchmark"]["tasks"]["sided_findings"]
+    assert list(sided["descriptions"]) == list(sided["negative_descriptions"]) == Phantoms(labels="sides").class_names
+    source = Phantoms(size=6000)
+    said = {str(caption) for index in range(6000) for caption in source.captions(index)}
+    for name, sentences in sided["descriptions"].items():
+        assert sided["negative_descriptions"][name] == [sentence.replace("left", "right") for sentence in sentences]
+        assert {*sentences, *sided["negative_descriptions"][name]} <= said
 
 
 def test_the_prompts_of_the_benchmark_are_sentences_of_the_reports() -> None:

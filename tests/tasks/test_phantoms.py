@@ -22,6 +22,8 @@ SMALL = (
     "benchmark.tasks.sides.reader.modalities=[fundus]",
     "benchmark.tasks.sides.reader.image_size=32",
     "benchmark.tasks.sides.reader.size=200",
+    "benchmark.tasks.sided_findings.reader.image_size=32",
+    "benchmark.tasks.sided_findings.reader.size=600",
     *(f"~benchmark.tasks.{task}" for task in ("findings", "zero_shot", "retrieval", "diagnostics")),
     "callbacks.benchmark.every_n_steps=150",
     "callbacks.checkpoints.every_n_steps=150",
@@ -35,4 +37,6 @@ def test_sides_are_learned_unless_pictures_are_flipped(run_py: RunPy, tmp_path: 
     done = run_py(*SMALL, f"data.augmentation.weak.flip={flip}", f"hydra.run.dir={folder}")
     assert done.returncode == 0, done.stderr
     metrics = json.loads((folder / "metrics.json").read_text())
+    of_eyes = [metrics[f"multi_label/phantoms_sides/left {finding}/auroc"] for finding in ("exudates", "haemorrhages", "large cup")]
+    assert least <= sum(of_eyes) / len(of_eyes) <= most
     assert least <= metrics["compositional/phantoms/fundus/accuracy"] <= most

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from concord.data.phantoms import chest, ct, fundus, histology, ultrasound
-from concord.data.phantoms.catalogue import MODALITIES, SEVERITIES, class_name
+from concord.data.phantoms.catalogue import MODALITIES, SEVERITIES, SIDES, class_name
 from concord.data.phantoms.drawing import to_pixels
 from concord.data.phantoms.reports import Report, write_report
 from concord.data.phantoms.study import SPLITS, Split, Study, draw_study
@@ -16,7 +16,7 @@ from concord.errors import nearest
 from concord.sentences import split_sentences
 from concord.types import Caption, Pair
 
-Labels = Literal["class", "findings"]
+Labels = Literal["class", "findings", "sides"]
 
 _PAINTERS: dict[str, Callable[[Study, int], np.ndarray]] = {
     "chest_radiograph": chest.draw,
@@ -40,7 +40,8 @@ class Phantoms:
 
     metadata: `modality`, `finding`, `laterality` ("left", "right", None), `severity` ("mild", "moderate", "severe", None),
     `patient_id`, `report` (section -> text), `synthetic` (True); and by the argument `labels` either `label` and `class_name` or
-    `labels`, 1 or 0 for the findings of the study's modality and None for those of others.
+    `labels`, 1 or 0 for the findings of the study's modality and None for those of others, or 1 or 0 for the side of the finding
+    that is shown and None for all others.
 
     Args:
         split: train or held_out, other patients.
@@ -48,13 +49,13 @@ class Phantoms:
         modalities: some of chest_radiograph, ct, ultrasound, fundus, histology; None for all. Patients take turns.
         image_size: side of the square image in pixels, at least 32.
         seed: at least 0; another seed gives other patients.
-        labels: "class", one of modality and finding; "findings", any of those that the modalities can show.
+        labels: "class", one of modality and finding; "findings", any of those that the modalities can show; "sides", of a finding
+            that lies on one side whether that is the left one.
+        name: for logs and metrics.
 
     Attributes:
-        class_names: by label, or of the findings.
+        class_names: by label, or of the findings, or "left FINDING".
     """
-
-    name = "phantoms"
 
     def __init__(
         self,
@@ -64,9 +65,10 @@ class Phantoms:
         image_size: int = 64,
         seed: int = 0,
         labels: Labels = "class",
+        name: str = "phantoms",
     ) -> None:
         if labels not in get_args(Labels):
-            raise ValueError(f"labels must be class or findings, got {labels!r}")
+            raise ValueError(f"labels must be class, findings or sides, got {labels!r}")
         if split not in SPLITS:
             raise ValueError(f"split must be train or held_out, got {split!r}")
         if size < 1:
@@ -87,9 +89,8 @@ class Phantoms:
         self.image_size = image_size
         self.seed = seed
         self.labels: Labels = labels
-        findings = list(dict.fromkeys(finding.name for modality in self.modalities for finding in modality.findings))
-        classes = [class_name(modality, finding) for modality in self.modalities for finding in modality.names]
-        self.class_names = classes if labels == "class" else findings
+        self.name = name
+        self.class_names = self._class_names()
 
     def __len__(self) -> int:
         return self.size
@@ -132,7 +133,18 @@ class Phantoms:
             "synthetic": True,
         }
 
+    def _class_names(self) -> list[str]:
+        if self.labels == "class":
+            return [class_name(modality, finding) for modality in self.modalities for finding in modality.names]
+        findings = [finding for modality in self.modalities for finding in modality.findings]
+        if self.labels == "sides":
+            return [f"{SIDES[0]} {finding.name}" for finding in findings if finding.lateral]
+        return list(dict.fromkeys(finding.name for finding in findings))
+
     def _classes(self, study: Study) -> dict[str, Any]:
+        if self.labels == "sides":
+            shown = f"{SIDES[0]} {study.finding}"
+            return {"labels": [int(study.side == SIDES[0]) if name == shown else None for name in self.class_names]}
         if self.labels == "findings":
             possible = study.modality.names
             return {"labels": [int(name == study.finding) if name in possible else None for name in self.class_names]}
