@@ -46,7 +46,7 @@ def test_nothing_that_identifies_is_allowed() -> None:
 
     assert None not in tags
     assert not tags & {tag_for_keyword(keyword) for keyword in FORBIDDEN}
-    assert {tag >> 16 for tag in tags} <= {0x0008, 0x0012, 0x0018, 0x0020, 0x0028, 0x7FE0}
+    assert {tag >> 16 for tag in tags} <= {0x0008, 0x0012, 0x0018, 0x0020, 0x0028, 0x5200, 0x7FE0}
     types = {dictionary_VR(tag) for tag in tags}
     assert not types & {"PN", "DA", "TM", "DT", "LO", "LT", "SH", "ST", "UC", "UT", "UI", "AE", "AS"}
 

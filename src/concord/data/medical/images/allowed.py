@@ -34,8 +34,9 @@ ALLOWED = (
     *("Modality", "ViewPosition", "Laterality", "ImageLaterality", "BodyPartExamined"),
     *("BurnedInAnnotation", "PatientIdentityRemoved", "RecognizableVisualFeatures"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
-"""Elements by keyword. None says who was examined, where, when or by whom."""
+"""Elements by keyword. None says who was examined, where, when or by whom; of functional groups see `functional_groups.GROUPS`."""
 
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 """Elements that hold pixels: floats, doubles, integers."""
