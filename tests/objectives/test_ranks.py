@@ -47,12 +47,13 @@ CASES: dict[str, Part] = {
     "neg_clip": (Cosine, NegCLIP),
     "neg_clip by tokens": (LateInteraction, NegCLIP),
     "filip": (Cosine, lambda: FILIP(token_width=4)),
+    "clip with view embeddings": (Cosine, InfoNCE),
 }
 
 
 def assemble(case: str) -> tuple[DualEncoder, Objective]:
     similarity, objective = (make() for make in CASES[case])
-    model = tiny_model(similarity).double()
+    model = tiny_model(similarity, view_embedding="view" in case).double()
     objective.setup(model)
     return model, objective.double()
 

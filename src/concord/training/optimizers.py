@@ -13,8 +13,8 @@ from torch import nn
 
 from concord.errors import ConfigError, nearest
 
-# Positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
-_NEVER_DECAYED = re.compile(r"(^|[._])(pos(ition(al)?)?_?emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
+# Positions, view positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
+_NEVER_DECAYED = re.compile(r"(^|[._])((view_|pos(ition(al)?)?_?)emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
 _TOWER = re.compile(r"^(model\.)?(image|text)\.")
 
 
