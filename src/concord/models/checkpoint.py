@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from concord.config import TARGET, build, is_node, locate, nodes
 from concord.errors import CheckpointError, ConcordError
 from concord.images import Preprocess
+from concord.models.adapters import merged
 from concord.models.dual_encoder import DualEncoder
 from concord.models.interop import EXPORTS, onnx, read_foreign
 from concord.models.interop.contents import FORMAT, Contents, describe
@@ -33,6 +34,9 @@ __all__ = ["ENTRY", "FORMAT", "build_model", "describe", "export", "load", "with
 
 ENTRY = "concord"
 """Key of a training checkpoint under which everything but the weights stands."""
+
+ADAPTERS = "adapters"
+"""Key under which the scales of adapters stand, by tower; absent, or empty, where there are none."""
 
 PREFIX = "model."
 """What the dual encoder's weights begin with in a training checkpoint."""
@@ -193,7 +197,10 @@ def _read_training(path: Path) -> Contents:
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f"{path} is damaged: its weights are not all tensors")
-    return Contents(state[ENTRY], weights)
+    try:
+        return Contents(state[ENTRY], merged(weights, state.get(ADAPTERS, {})))
+    except (KeyError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: its adapters do not fit ({first_line(error)})") from None
 
 
 def _read_export(folder: Path) -> Contents:
