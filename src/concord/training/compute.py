@@ -103,13 +103,16 @@ def _as_is() -> Iterator[None]:
 def _counted_once(block: nn.Module) -> Iterator[None]:
     """Inside, running statistics stay as they are: the first pass has counted the batch."""
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    before = [(norm.momentum, None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum = momentum
+            if norm.num_batches_tracked is not None and count is not None:
+                norm.num_batches_tracked.copy_(count)
 
 
 def _prepare_compiler(shapes: int) -> None:
