@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
-from concord.distributed import Ranks
+from concord.distributed import Ranks, whole
 from concord.errors import IncompatibleError
 from concord.methods.sources import SourceLosses
 from concord.models import DualEncoder
-from concord.models.checkpoint import ADAPTERS, ENTRY
+from concord.models.adapters import merged
+from concord.models.checkpoint import ADAPTERS, ENTRY, build_model
 from concord.objectives import Objective, Step, Terms
 from concord.training import Compute, OptimizerSettings, Schedule, Tuning, is_logging_step
+from concord.training.callbacks.ema import averages_of
 from concord.types import Batch, ImageView, Paper, TextView
 
 
@@ -95,6 +98,17 @@ class Pretrainer(L.LightningModule):
             logs |= {f"loss/{name}": raw, f"weight/{name}": weight, f"contribution/{name}": weight * raw}
             logs |= {f"{name}/{key}": value for key, value in term.logs.items()}
         return logs
+
+    def model_in_use(self) -> DualEncoder:
+        """What `concord.load` would give of a checkpoint of now, for benchmarks: the model itself, or, where the run averages its
+        weights or splits them among processes, a copy that has them all. Every process must call."""
+        averages = averages_of(self.trainer)
+        if not averages and not any(isinstance(parameter, DTensor) for parameter in self.model.parameters()):
+            return self.model
+        weights = {name: whole(tensor) for name, tensor in {**self.model.state_dict(), **averages}.items()}
+        model = build_model(self.description["model"])
+        model.load_state_dict(merged(weights, self.tuning.adapter_scales()))
+        return model.to(self.device).eval()
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         optimizer = self.optimizer_settings.build(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ from concord.models.interop.weights import first_line
 from concord.models.scorer import Scorer
 from concord.tokenizers import Tokenizer
 
+log = logging.getLogger(__name__)
+
 __all__ = ["ENTRY", "FORMAT", "build_model", "describe", "export", "load", "without_fetching"]
 
 ENTRY = "concord"
@@ -37,6 +40,9 @@ ENTRY = "concord"
 
 ADAPTERS = "adapters"
 """Key under which the scales of adapters stand, by tower; absent, or empty, where there are none."""
+
+AVERAGED = "averaged_weights"
+"""Key under which the averages of the weights stand, by their names in the dual encoder, where a run kept them."""
 
 PREFIX = "model."
 """What the dual encoder's weights begin with in a training checkpoint."""
@@ -195,10 +201,13 @@ def _read_training(path: Path) -> Contents:
     if not isinstance(state, dict) or not isinstance(state.get(ENTRY), Mapping) or not isinstance(state.get("state_dict"), Mapping):
         raise CheckpointError(f"{path} was not written by concord; weights of OpenCLIP need their name: open_clip:ARCHITECTURE/{path}")
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
-    if not all(isinstance(value, Tensor) for value in weights.values()):
+    averages = dict(state.get(AVERAGED, {}))
+    if averages:
+        log.info("%s: the averaged weights (EMA) are used", path)
+    if not all(isinstance(value, Tensor) for value in (weights | averages).values()):
         raise CheckpointError(f"{path} is damaged: its weights are not all tensors")
     try:
-        return Contents(state[ENTRY], merged(weights, state.get(ADAPTERS, {})))
+        return Contents(state[ENTRY], merged(weights | averages, state.get(ADAPTERS, {})))
     except (KeyError, RuntimeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: its adapters do not fit ({first_line(error)})") from None
 

@@ -93,7 +93,7 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
 
     def measured(module: L.LightningModule) -> Results:
         assert isinstance(module, Pretrainer)
-        return measure(parts.bench, cfg["scorer"], module.model, parts.preprocess, parts.tokenizer, cfg["name"])
+        return measure(parts.bench, cfg["scorer"], module.model_in_use(), parts.preprocess, parts.tokenizer, cfg["name"])
 
     injected: dict[str, dict[str, Any]] = {
         "benchmark": {"measure": measured},

@@ -1,6 +1,7 @@
 """Everything between a method and a trained model: optimizers, schedules, the trainer, callbacks, loggers, resumption."""
 
 from concord.training.callbacks import (
+    EMA,
     BenchmarkCallback,
     Checkpoints,
     DataReport,
@@ -25,6 +26,7 @@ from concord.training.trainer import make_trainer
 from concord.training.tuning import LoRA, TowerTuning, Tuning
 
 __all__ = [
+    "EMA",
     "AdamW",
     "AtomicCheckpointIO",
     "BenchmarkCallback",

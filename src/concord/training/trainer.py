@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from concord.errors import ConfigError
+from concord.training.callbacks.ema import EMA
 from concord.training.checkpointing import AtomicCheckpointIO
 from concord.training.loggers import CSVLogger, RunLogger
 from concord.training.quiet import quiet_lightning
@@ -50,7 +51,7 @@ def make_trainer(
         accumulate: batches per optimizer step. Their losses are averaged: negatives are not shared between them.
         log_every: optimizer steps between two log entries; a shorter run logs its last step.
         deterministic: refuse operations that are not deterministic (GPU only; slower).
-        callbacks: in the order of their calls; checkpoints go last by themselves.
+        callbacks: in the order of their calls; EMA goes first and checkpoints go last by themselves.
         logger: loggers besides `metrics.csv`, which is always written.
         folder: the run folder.
 
@@ -79,7 +80,7 @@ def make_trainer(
         accumulate_grad_batches=accumulate,
         log_every_n_steps=min(log_every, max_steps),
         deterministic=deterministic,
-        callbacks=list(callbacks),
+        callbacks=sorted(callbacks, key=lambda one: not isinstance(one, EMA)),  # weights are averaged before anybody looks at them
         logger=loggers,
         plugins=[AtomicCheckpointIO()],
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
