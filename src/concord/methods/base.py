@@ -19,6 +19,7 @@ from concord.models.checkpoint import ADAPTERS, ENTRY, build_model
 from concord.objectives import Objective, Step, Terms
 from concord.training import Compute, OptimizerSettings, Schedule, Tuning, is_logging_step
 from concord.training.callbacks.ema import averages_of
+from concord.training.gradients import clip
 from concord.types import Batch, ImageView, Paper, TextView
 
 
@@ -114,6 +115,15 @@ class Pretrainer(L.LightningModule):
         optimizer = self.optimizer_settings.build(self)
         schedule = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if gradient_clip_val is not None and any(isinstance(gradient, DTensor) for gradient in gradients):
+            clip(gradients, gradient_clip_val)  # PyTorch's takes no mixture of split and whole ones
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[ENTRY] = self.description

@@ -29,6 +29,7 @@ from concord.models.interop.contents import FORMAT, Contents, describe
 from concord.models.interop.mapping import import_weights
 from concord.models.interop.weights import first_line
 from concord.models.scorer import Scorer
+from concord.shards import put_in
 from concord.tokenizers import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -200,6 +201,7 @@ def _read_training(path: Path) -> Contents:
         raise CheckpointError(f"{path} is damaged or not a checkpoint: {first_line(error)}") from None
     if not isinstance(state, dict) or not isinstance(state.get(ENTRY), Mapping) or not isinstance(state.get("state_dict"), Mapping):
         raise CheckpointError(f"{path} was not written by concord; weights of OpenCLIP need their name: open_clip:ARCHITECTURE/{path}")
+    state = put_in({key: value for key, value in state.items() if key != "optimizer_states"}, path.parent)
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
     averages = dict(state.get(AVERAGED, {}))
     if averages:
