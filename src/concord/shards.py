@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
-from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadata
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.metadata import Metadata, StorageMeta, TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load as load_tensors
+from torch.distributed.checkpoint.state_dict_saver import save as save_tensors
 from torch.distributed.tensor import DTensor
 
 from concord.errors import CheckpointError
@@ -37,6 +39,10 @@ _PLAIN = {
     ),
     *(("torch.distributed.checkpoint.metadata", name) for name in ("TensorProperties", "TensorStorageMetadata", "_MEM_FORMAT_ENCODING")),
 }
+
+
+Empty = Callable[..., Tensor]
+"""Makes a tensor to be filled, of a size and a keyword `dtype`."""
 
 
 def take_out(tree: Any, folder: str) -> tuple[Any, dict[str, DTensor]]:
@@ -61,7 +67,7 @@ def take_out(tree: Any, folder: str) -> tuple[Any, dict[str, DTensor]]:
     return visit(tree, ""), found
 
 
-def put_in(tree: Any, home: Path, empty: Callable[[torch.Size, torch.dtype], Tensor] = torch.empty) -> Any:
+def put_in(tree: Any, home: Path, empty: Empty = torch.empty) -> Any:
     """A nested value with split tensors, read from their folders, in the place of their marks.
 
     Args:
@@ -89,7 +95,7 @@ def put_in(tree: Any, home: Path, empty: Callable[[torch.Size, torch.dtype], Ten
 
 def write(folder: Path, tensors: Mapping[str, DTensor]) -> None:
     """Write split tensors; every process must call, and all have written when it returns."""
-    dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(folder, sync_files=True))
+    save_tensors(dict(tensors), storage_writer=FileSystemWriter(folder, sync_files=True))
 
 
 def folders_named(tree: Any) -> set[str]:
@@ -108,7 +114,7 @@ def _marks(tree: Any) -> Iterator[tuple[str, str]]:
             yield from _marks(item)
 
 
-def _read(folder: Path, names: list[str], empty: Callable[[torch.Size, torch.dtype], Tensor]) -> dict[str, Tensor]:
+def _read(folder: Path, names: list[str], empty: Empty) -> dict[str, Tensor]:
     if not (folder / _INDEX).is_file():
         raise CheckpointError(f"{folder}: the tensors of a split checkpoint should be here; copy the folder beside the .ckpt file")
     reader = _Reader(folder)
@@ -118,17 +124,17 @@ def _read(folder: Path, names: list[str], empty: Callable[[torch.Size, torch.dty
         entry = known.get(name)
         if not isinstance(entry, TensorStorageMetadata):
             raise CheckpointError(f"{folder} is damaged: it holds no tensor {name}")
-        tensors[name] = empty(entry.size, dtype=entry.properties.dtype)  # type: ignore[call-arg]
+        tensors[name] = empty(entry.size, dtype=entry.properties.dtype)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a remark that this process reads by itself, which is meant
-            dcp.load(dict(tensors), storage_reader=reader, no_dist=True)
+            load_tensors(dict(tensors), storage_reader=reader, no_dist=True)
     except Exception as error:  # errors of reading come wrapped in several classes
         raise CheckpointError(f"{folder} is damaged: {' '.join(str(error).split())[:200]}") from None
     return tensors
 
 
-class _Reader(dcp.FileSystemReader):
+class _Reader(FileSystemReader):
     """Reads the index without running what it names."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
@@ -140,7 +146,7 @@ class _Reader(dcp.FileSystemReader):
             raise CheckpointError(f"{self.path} is damaged, or holds code, which is never loaded ({type(error).__name__})") from None
         if outside:
             raise CheckpointError(f"{self.path} is damaged: its index names files outside of the folder")
-        metadata.storage_meta = dcp.metadata.StorageMeta(load_id=self.load_id)
+        metadata.storage_meta = StorageMeta(load_id=self.load_id)
         return metadata  # type: ignore[no-any-return]
 
 

@@ -121,7 +121,9 @@ def inputs_of_seed() -> tuple[torch.Tensor, Tokens]:
         return inputs()
 
 
-@pytest.mark.parametrize(("targets", "maps"), [("attention", {"qkv", "proj"}), ("mlp", {"fc1", "fc2"}), ("all", {"qkv", "proj", "fc1", "fc2"})])
+@pytest.mark.parametrize(
+    ("targets", "maps"), [("attention", {"qkv", "proj"}), ("mlp", {"fc1", "fc2"}), ("all", {"qkv", "proj", "fc1", "fc2"})]
+)
 def test_adapters_stand_beside_the_maps_that_were_chosen(targets: Any, maps: set[str]) -> None:
     model = small_model()
     before = embedded(model)

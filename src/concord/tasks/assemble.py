@@ -133,6 +133,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     _check_text(cfg, tokenizer, method.model)
     _check_batch(cfg, method)
     _check_scorer(cfg, method.model)
+    _check_split(cfg, method)
 
 
 def model_spec(cfg: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -178,6 +179,14 @@ def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
         raise IncompatibleError(
             f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
             f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
+        )
+
+
+def _check_split(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    if cfg["trainer"].get("strategy") == "fsdp" and not method.optimizer_settings.elementwise:
+        raise IncompatibleError(
+            f"optimizer.name={cfg['optimizer'].get('name')} looks at whole matrices, of which a process keeps some rows alone under "
+            "trainer.strategy=fsdp; use optimizer=adamw, optimizer=lion or trainer.strategy=ddp"
         )
 
 

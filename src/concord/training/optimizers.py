@@ -16,6 +16,9 @@ from concord.models.layers import Layers, layers_of
 
 # Positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
 _NEVER_DECAYED = re.compile(r"(^|[._])(pos(ition(al)?)?_?emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
+_ELEMENTWISE = ("adam", "adamw", "lion", "nadam", "nadamw", "sgd")
+"""Of timm's optimizers, those whose step looks at each number alone; others take norms or averages over a whole matrix."""
+
 _TOWER = re.compile(r"^(model\.)?(image|text)\.")
 
 
@@ -111,6 +114,11 @@ class OptimizerSettings:
             if not 0 < decay <= 1:
                 raise ValueError(f"{tower}_layer_decay must lie in (0, 1], got {decay}")
 
+    @property
+    def elementwise(self) -> bool:
+        """Whether the step of each number depends on its own gradient alone, so that a process can make it for the rows it keeps."""
+        raise NotImplementedError
+
     def lr_scales(self) -> dict[str, float]:
         return {"image": self.image_lr_scale, "text": self.text_lr_scale}
 
@@ -148,6 +156,10 @@ class AdamW(OptimizerSettings):
         if not self.eps > 0:
             raise ValueError(f"eps must be above 0, got {self.eps}")
 
+    @property
+    def elementwise(self) -> bool:
+        return True
+
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         optimizer = torch.optim.AdamW(self.groups(module), lr=self.lr, betas=self.betas, eps=self.eps, fused=True)
         # A fused step offers to unscale fp16 gradients by itself. Clipping needs them unscaled before, so that offer is withdrawn.
@@ -172,6 +184,10 @@ class TimmOptimizer(OptimizerSettings):
         known = [str(name) for name in list_optimizers()]
         if self.name not in known:
             raise ValueError(f"timm has no optimizer {self.name!r}; {nearest(self.name, known)}")
+
+    @property
+    def elementwise(self) -> bool:
+        return self.name in _ELEMENTWISE
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in self.options.items()}

@@ -125,7 +125,7 @@ def shard(method: nn.Module, mesh: DeviceMesh) -> None:
     register_fsdp_forward_method(method, "training_step")
     for scalar in scalars:
         if scalar.requires_grad:
-            scalar.register_hook(lambda gradient: Ranks.current().mean(gradient))
+            scalar.register_hook(lambda gradient: Ranks.current().mean(gradient))  # type: ignore[no-untyped-call]
 
 
 def _split_as(value: Any, like: Tensor | None) -> Any:

@@ -106,7 +106,6 @@ class Tuning:
         return {name: tower.lora.scale for name, tower in towers.items() if tower.lora is not None}
 
 
-
 def unlock_last(tower: nn.Module, count: int) -> None:
     """Train only the last `count` layers of a tower, with what comes after them; the rest is frozen, in evaluation mode for good."""
     layers = layers_of(tower)
