@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from concord.errors import ConcordError
 
@@ -171,6 +172,16 @@ class Ranks:
         if self.world > 1:
             dist.all_reduce(total, op=operation)
         return total
+
+
+def local(tensor: Tensor) -> Tensor:
+    """What of a tensor this process holds: all of it, or its rows where FSDP has split it. Shares memory with it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor with the rows of all processes; every one of them must call. The tensor itself where it is not split."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 class Alarm:

@@ -68,6 +68,7 @@ class TextTower(nn.Module):
         self.width = width
         self.pooling = pooling
         self.causal = pooling in ("end", "class")
+        self.packing = True  # whether padding may be skipped
         self.pad_id = pad_id
         self.token_embedding = nn.Embedding(vocab_size, width)
         self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
@@ -103,7 +104,7 @@ class TextTower(nn.Module):
         causal = self.causal and visible is None
         if not self.causal:
             visible = mask[:, None, None]
-        packing = Packing.of(mask) if packs(mask) else None
+        packing = Packing.of(mask) if self.packing and packs(mask) else None
         if packing is not None:
             x = packing.pack(x)
         for block in self.blocks:

@@ -22,7 +22,7 @@ from concord.objectives import Objective
 from concord.tasks.measure import SCORER_INJECTED, build_bench
 from concord.tokenizers import Tokenizer
 
-METHOD_INJECTED = ("model", "optimizer", "schedule")
+METHOD_INJECTED = ("model", "optimizer", "schedule", "compute", "tuning")
 CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",), "data": ("means", "counts"), "record": ("details",)}
 TOKENIZER_CAPTIONS = 20_000
 """Examples whose captions a vocabulary is learned from; more hardly change it."""
@@ -117,7 +117,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: naming the key and the way out.
     """
-    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule"):
+    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule", "compute", "tuning"):
         check(cfg[group], group)
     check(cfg["method"], "method", METHOD_INJECTED)
     check(cfg["preprocess"], "preprocess", ("image_size",))
@@ -133,6 +133,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     _check_text(cfg, tokenizer, method.model)
     _check_batch(cfg, method)
     _check_scorer(cfg, method.model)
+    _check_split(cfg, method)
 
 
 def model_spec(cfg: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -149,9 +150,9 @@ def build_model(spec: Mapping[str, Any]) -> DualEncoder:
 
 
 def build_method(cfg: Mapping[str, Any], model: DualEncoder) -> Pretrainer:
-    """The LightningModule: the model, its objectives, optimizer and schedule."""
-    optimizer, schedule = build(cfg["optimizer"], "optimizer"), build(cfg["schedule"], "schedule")
-    return build(cfg["method"], "method", model=model, optimizer=optimizer, schedule=schedule)  # type: ignore[no-any-return]
+    """The LightningModule: the model, its objectives, optimizer and schedule, how a step is computed and what is trained."""
+    parts = {name: build(cfg[name], name) for name in ("optimizer", "schedule", "compute", "tuning")}
+    return build(cfg["method"], "method", model=model, **parts)  # type: ignore[no-any-return]
 
 
 def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder) -> None:
@@ -178,6 +179,14 @@ def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
         raise IncompatibleError(
             f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
             f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
+        )
+
+
+def _check_split(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    if cfg["trainer"].get("strategy") == "fsdp" and not method.optimizer_settings.elementwise:
+        raise IncompatibleError(
+            f"optimizer.name={cfg['optimizer'].get('name')} looks at whole matrices, of which a process keeps some rows alone under "
+            "trainer.strategy=fsdp; use optimizer=adamw, optimizer=lion or trainer.strategy=ddp"
         )
 
 

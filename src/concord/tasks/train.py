@@ -15,6 +15,7 @@ from concord.config import build
 from concord.data import BadSamples, PartPlan
 from concord.errors import CheckpointError
 from concord.methods import Pretrainer
+from concord.models.adapters import without_adapters
 from concord.models.checkpoint import load
 from concord.models.scorer import Scorer
 from concord.reports import find_runs, leaderboard, write_page
@@ -77,12 +78,14 @@ def start_from(method: Pretrainer, start: Scorer, path: str) -> None:
         CheckpointError: naming the first part that differs.
     """
     ours, theirs = method.model.state_dict(), start.model.state_dict()
+    ours = {name: ours[name] for name in ours if without_adapters(name) is not None}  # new adapters begin as zero
+    theirs = {name: theirs[plain] for name in ours if (plain := without_adapters(name)) in theirs}
     differing = [name for name in ours if name not in theirs or ours[name].shape != theirs[name].shape]
     if differing:
         raise CheckpointError(
             f"checkpoint: {path} does not fit the configured model at {differing[0]} and {len(differing) - 1} more places"
         )
-    method.model.load_state_dict({name: theirs[name] for name in ours})
+    method.model.load_state_dict(theirs, strict=False)
 
 
 def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Trainer:
@@ -90,7 +93,7 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
 
     def measured(module: L.LightningModule) -> Results:
         assert isinstance(module, Pretrainer)
-        return measure(parts.bench, cfg["scorer"], module.model, parts.preprocess, parts.tokenizer, cfg["name"])
+        return measure(parts.bench, cfg["scorer"], module.model_in_use(), parts.preprocess, parts.tokenizer, cfg["name"])
 
     injected: dict[str, dict[str, Any]] = {
         "benchmark": {"measure": measured},

@@ -1,6 +1,7 @@
 """Everything between a method and a trained model: optimizers, schedules, the trainer, callbacks, loggers, resumption."""
 
 from concord.training.callbacks import (
+    EMA,
     BenchmarkCallback,
     Checkpoints,
     DataReport,
@@ -15,25 +16,30 @@ from concord.training.callbacks import (
 )
 from concord.training.callbacks.base import is_logging_step
 from concord.training.checkpointing import AtomicCheckpointIO
+from concord.training.compute import Compute
 from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
 from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
 from concord.training.processes import processes
 from concord.training.randomness import RandomStates, preserved_random_state, seed_everything
 from concord.training.schedules import Constant, Cosine, Linear, Schedule
 from concord.training.trainer import make_trainer
+from concord.training.tuning import LoRA, TowerTuning, Tuning
 
 __all__ = [
+    "EMA",
     "AdamW",
     "AtomicCheckpointIO",
     "BenchmarkCallback",
     "CSVLogger",
     "Checkpoints",
+    "Compute",
     "Constant",
     "Cosine",
     "DataReport",
     "GradientNorm",
     "LearningRate",
     "Linear",
+    "LoRA",
     "OptimizerSettings",
     "Progress",
     "RandomStates",
@@ -46,6 +52,8 @@ __all__ = [
     "TensorBoardLogger",
     "Throughput",
     "TimmOptimizer",
+    "TowerTuning",
+    "Tuning",
     "WandbLogger",
     "is_logging_step",
     "make_trainer",

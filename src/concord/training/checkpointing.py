@@ -10,6 +10,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from concord.errors import CheckpointError
 from concord.files import write_atomically
+from concord.shards import put_in
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -19,7 +20,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
 
     def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
-        """The content of a checkpoint.
+        """The content of a checkpoint; tensors that were split among processes come whole.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or holds more than tensors and plain values.
+        """
+        content: dict[str, Any] = put_in(self.read(path, map_location), Path(path).parent)
+        return content
+
+    def read(self, path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+        """The content of a checkpoint's file, in which marks may stand for tensors that are split among processes.
 
         Raises:
             CheckpointError: the file is missing, damaged, or holds more than tensors and plain values.

@@ -3,6 +3,7 @@
 from concord.training.callbacks.benchmark import BenchmarkCallback
 from concord.training.callbacks.checkpoints import Checkpoints
 from concord.training.callbacks.data import DataReport
+from concord.training.callbacks.ema import EMA
 from concord.training.callbacks.monitors import GradientNorm, LearningRate
 from concord.training.callbacks.nonfinite import StopOnNonFinite
 from concord.training.callbacks.progress import Progress
@@ -12,6 +13,7 @@ from concord.training.callbacks.throughput import Throughput
 from concord.training.callbacks.together import StopTogether
 
 __all__ = [
+    "EMA",
     "BenchmarkCallback",
     "Checkpoints",
     "DataReport",

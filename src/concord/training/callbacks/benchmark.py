@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from concord.training.callbacks.base import StepCallback
+from concord.training.compute import uncompiled
 from concord.training.loggers import RunLogger
 from concord.training.randomness import preserved_random_state
 
@@ -76,7 +77,7 @@ class BenchmarkCallback(StepCallback):
 
     def _measure(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._measured_step = trainer.global_step
-        with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad():
+        with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad(), uncompiled():
             results = self.measure(module)
         values = {record.name: float(record.value) for record in results.records}
         if trainer.is_global_zero:

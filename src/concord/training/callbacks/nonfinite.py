@@ -8,8 +8,9 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
-from concord.distributed import Ranks
+from concord.distributed import Ranks, local
 from concord.errors import ConcordError
 
 
@@ -88,8 +89,10 @@ def _non_finite_parameters(module: nn.Module) -> list[str]:
     named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.numel() > 0]
     if not named:
         return []
-    finite = torch.stack([torch.isfinite(parameter.detach()).all() for _, parameter in named]).tolist()
-    return [name for (name, _), good in zip(named, finite, strict=True) if not good]
+    bad = torch.stack([~torch.isfinite(local(parameter.detach())).all() for _, parameter in named])
+    if any(isinstance(parameter, DTensor) for _, parameter in named):
+        bad = Ranks.current().max(bad.to(torch.uint8))
+    return [name for (name, _), is_bad in zip(named, bad.tolist(), strict=True) if is_bad]
 
 
 def _some(names: list[str]) -> str:
