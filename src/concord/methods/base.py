@@ -15,7 +15,8 @@ from concord.methods.sources import SourceLosses
 from concord.models import DualEncoder
 from concord.models.checkpoint import ENTRY
 from concord.objectives import Objective, Step, Terms
-from concord.training import OptimizerSettings, Schedule, is_logging_step
+from concord.objectives.pieces import check_pieces
+from concord.training import Compute, OptimizerSettings, Schedule, is_logging_step
 from concord.types import Batch, ImageView, Paper, TextView
 
 
@@ -27,6 +28,7 @@ class Pretrainer(L.LightningModule):
         objectives: the terms of the loss by name; the loss is the sum of weight x term.
         optimizer: builds the optimizer from this module's parameters.
         schedule: builds the learning-rate schedule.
+        compute: how a step is computed.
 
     Attributes:
         paper: where the method comes from.
@@ -35,7 +37,8 @@ class Pretrainer(L.LightningModule):
         last_terms: the raw value of each term in the last step.
 
     Raises:
-        IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways.
+        IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways;
+            or when the model cannot be computed in the way asked for.
     """
 
     paper: ClassVar[Paper]
@@ -46,6 +49,7 @@ class Pretrainer(L.LightningModule):
         objectives: Mapping[str, Objective],
         optimizer: OptimizerSettings,
         schedule: Schedule,
+        compute: Compute,
     ) -> None:
         super().__init__()
         if not objectives:
@@ -58,16 +62,19 @@ class Pretrainer(L.LightningModule):
         self.text_views: dict[str, TextView] = _union({name: o.text_views for name, o in objectives.items()})
         self.optimizer_settings = optimizer
         self.schedule = schedule
+        self.compute = compute
         self.description: dict[str, Any] = {}
         self.last_terms: dict[str, Tensor] = {}
         self._source_losses = SourceLosses()
         self.prepare()
+        if compute.micro_batch is not None:
+            check_pieces(self.model)
 
     def prepare(self) -> None:
         """What a variant does to the assembled parts, such as locking a tower."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        step = Step(self.model, batch, Ranks.current())
+        step = Step(self.model, batch, Ranks.current(), self.compute.micro_batch, self._progress())
         terms = {name: objective(step) for name, objective in self._objectives().items()}
         loss = torch.stack([self._objectives()[name].weight * term.loss for name, term in terms.items()]).sum()
         self.last_terms = {name: term.loss.detach() for name, term in terms.items()}
@@ -98,9 +105,12 @@ class Pretrainer(L.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         self.model.similarity.clamp_()
-        progress = self.trainer.global_step / max(1, self.trainer.max_steps)
         for objective in self._objectives().values():
-            objective.after_step(self.model, progress)
+            objective.after_step(self.model, self._progress())
+
+    def _progress(self) -> float:
+        """The share of training done, in [0, 1]."""
+        return self.trainer.global_step / max(1, self.trainer.max_steps)
 
     def _objectives(self) -> dict[str, Objective]:
         return dict(self.objectives.items())  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ __all__ = ["catalog", "compare", "evaluate", "export", "inspect", "negatives", "
 
 TASK_KEYS = ("resume", "checkpoint", "runs", "output")
 RUN_KEYS = ("name", "group", "seed", "task", "preprocess", "model", "tokenizer", "method", "data", "benchmark", "benchmark_data", "scorer")
-TRAINING_KEYS = ("optimizer", "schedule", "trainer", "logger", "callbacks")
+TRAINING_KEYS = ("optimizer", "schedule", "compute", "trainer", "logger", "callbacks")
 
 
 def run(cfg: dict[str, Any], folder: Path) -> Any:

@@ -22,7 +22,7 @@ from concord.objectives import Objective
 from concord.tasks.measure import SCORER_INJECTED, build_bench
 from concord.tokenizers import Tokenizer
 
-METHOD_INJECTED = ("model", "optimizer", "schedule")
+METHOD_INJECTED = ("model", "optimizer", "schedule", "compute")
 CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",), "data": ("means", "counts"), "record": ("details",)}
 TOKENIZER_CAPTIONS = 20_000
 """Examples whose captions a vocabulary is learned from; more hardly change it."""
@@ -117,7 +117,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: naming the key and the way out.
     """
-    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule"):
+    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule", "compute"):
         check(cfg[group], group)
     check(cfg["method"], "method", METHOD_INJECTED)
     check(cfg["preprocess"], "preprocess", ("image_size",))
@@ -149,9 +149,9 @@ def build_model(spec: Mapping[str, Any]) -> DualEncoder:
 
 
 def build_method(cfg: Mapping[str, Any], model: DualEncoder) -> Pretrainer:
-    """The LightningModule: the model, its objectives, optimizer and schedule."""
-    optimizer, schedule = build(cfg["optimizer"], "optimizer"), build(cfg["schedule"], "schedule")
-    return build(cfg["method"], "method", model=model, optimizer=optimizer, schedule=schedule)  # type: ignore[no-any-return]
+    """The LightningModule: the model, its objectives, optimizer and schedule, and how a step is computed."""
+    parts = {name: build(cfg[name], name) for name in ("optimizer", "schedule", "compute")}
+    return build(cfg["method"], "method", model=model, **parts)  # type: ignore[no-any-return]
 
 
 def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder) -> None:
@@ -174,10 +174,12 @@ def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
         return
     if cfg["data"]["batch_size"] < 2:
         raise IncompatibleError(f"data.batch_size=1 leaves method.objectives.{contrasting[0]} without negatives; use at least 2")
-    if cfg["trainer"].get("accumulate", 1) > 1:
+    accumulate, pairs = cfg["trainer"].get("accumulate", 1), cfg["data"]["batch_size"]
+    if accumulate > 1:
         raise IncompatibleError(
-            f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
-            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
+            f"trainer.accumulate={accumulate} would hide the negatives of one part of the batch from "
+            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1 data.batch_size={accumulate * pairs} "
+            f"compute.micro_batch=N, which runs N pairs per process through a tower at a time"
         )
 
 

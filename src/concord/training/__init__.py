@@ -15,6 +15,7 @@ from concord.training.callbacks import (
 )
 from concord.training.callbacks.base import is_logging_step
 from concord.training.checkpointing import AtomicCheckpointIO
+from concord.training.compute import Compute
 from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
 from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
 from concord.training.processes import processes
@@ -28,6 +29,7 @@ __all__ = [
     "BenchmarkCallback",
     "CSVLogger",
     "Checkpoints",
+    "Compute",
     "Constant",
     "Cosine",
     "DataReport",
