@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from concord.distributed import Ranks
@@ -31,6 +32,15 @@ class Terms:
     logs: Mapping[str, Tensor] = field(default_factory=dict)
     examples: Tensor | None = None
     weights: Tensor | None = None
+
+    @staticmethod
+    def join(parts: Sequence[Terms]) -> Terms:
+        """Of equally many neighbouring pairs each, as `mean` makes them."""
+        if len(parts) == 1:
+            return parts[0]
+        logs = {name: torch.stack([part.logs[name] for part in parts]).mean(dim=0) for name in parts[0].logs}
+        examples = torch.cat([part.examples for part in parts if part.examples is not None])
+        return Terms(torch.stack([part.loss for part in parts]).mean(), logs, examples)
 
     @staticmethod
     def mean(losses: Tensor, logs: Mapping[str, Tensor] | None = None) -> Terms:

@@ -45,9 +45,6 @@ class Captioning(Objective):
     def forward(self, step: Step) -> Terms:
         tokens = step.tokens("caption")
         targets = next_tokens(tokens.ids, tokens.mask)
-        # Ranks hold different numbers of tokens: each divides by the mean count, so that the mean over ranks is the global mean.
-        lengths = (targets != IGNORED).sum(dim=1)
-        count: Tensor = step.ranks.mean(lengths.sum().float()).clamp(min=1)
 
         def write(image: Features, text: Features, tokens: Tokens, targets: Tensor) -> tuple[Tensor, Tensor]:
             """The [b, L, V] scores live in here: they are more than all features."""
@@ -55,5 +52,8 @@ class Captioning(Objective):
             return next_token_cross_entropy(logits, targets), correct_tokens(logits.detach(), targets)
 
         sums, correct = step.in_pieces(write, step.image("image"), step.text("caption"), tokens, targets)
+        # Ranks hold different numbers of tokens: each divides by the mean count, so that the mean over ranks is the global mean.
+        lengths = (targets != IGNORED).sum(dim=1)
+        count: Tensor = step.ranks.mean(lengths.sum().to(sums.dtype)).clamp(min=1)
         logs = {"accuracy": correct.sum() / count}
         return Terms(sums.sum() / count, logs, examples=sums.detach() / lengths.clamp(min=1), weights=lengths)

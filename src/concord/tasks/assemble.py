@@ -169,6 +169,20 @@ def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder
 
 
 def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    _check_negatives(cfg, method)
+    pairs, trainer = cfg["data"]["batch_size"], cfg["trainer"]
+    if not isinstance(trainer.get("devices", 1), int):
+        return  # as many processes as there are GPUs: known when training starts
+    world = trainer.get("devices", 1) * trainer.get("nodes", 1)
+    for name, objective in method.objectives.items():
+        assert isinstance(objective, Objective)
+        try:
+            objective.check_batch(pairs // world, world)
+        except IncompatibleError as error:
+            raise IncompatibleError(f"method.objectives.{name}: {error}") from None
+
+
+def _check_negatives(cfg: Mapping[str, Any], method: Pretrainer) -> None:
     contrasting = [name for name, part in method.objectives.items() if isinstance(part, Objective) and part.needs_negatives]
     if not contrasting:
         return
