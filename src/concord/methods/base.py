@@ -17,6 +17,7 @@ from concord.models import DualEncoder
 from concord.models.adapters import merged
 from concord.models.checkpoint import ADAPTERS, ENTRY, build_model
 from concord.objectives import Objective, Step, Terms
+from concord.objectives.pieces import check_pieces
 from concord.training import Compute, OptimizerSettings, Schedule, Tuning, is_logging_step
 from concord.training.callbacks.ema import averages_of
 from concord.training.gradients import clip
@@ -41,7 +42,8 @@ class Pretrainer(L.LightningModule):
         last_terms: the raw value of each term in the last step.
 
     Raises:
-        IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways.
+        IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways;
+            or when the model cannot be computed in the way asked for.
     """
 
     paper: ClassVar[Paper]
@@ -74,13 +76,15 @@ class Pretrainer(L.LightningModule):
         self._source_losses = SourceLosses()
         self.prepare()
         compute.apply(model)
+        if compute.micro_batch is not None:
+            check_pieces(self.model)
 
     def prepare(self) -> None:
         """What a variant does to the assembled parts, or asks of them."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         batch = self.compute.padded(batch, self.model.text.context_length)
-        step = Step(self.model, batch, Ranks.current())
+        step = Step(self.model, batch, Ranks.current(), self.compute.micro_batch, self._progress())
         terms = {name: objective(step) for name, objective in self._objectives().items()}
         loss = torch.stack([self._objectives()[name].weight * term.loss for name, term in terms.items()]).sum()
         self.last_terms = {name: term.loss.detach() for name, term in terms.items()}
@@ -132,9 +136,12 @@ class Pretrainer(L.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         self.model.similarity.clamp_()
-        progress = self.trainer.global_step / max(1, self.trainer.max_steps)
         for objective in self._objectives().values():
-            objective.after_step(self.model, progress)
+            objective.after_step(self.model, self._progress())
+
+    def _progress(self) -> float:
+        """The share of training done, in [0, 1]."""
+        return self.trainer.global_step / max(1, self.trainer.max_steps)
 
     def _objectives(self) -> dict[str, Objective]:
         return dict(self.objectives.items())  # type: ignore[arg-type]

@@ -132,10 +132,9 @@ class SelfDistillation(Objective):
 
     def forward(self, step: Step) -> Terms:
         with torch.no_grad():
-            teacher_logits = self.teacher_head(self.teacher_tower(step.pixels("image")).pooled)  # [B, K]
+            teacher_logits = step.in_pieces(self._teach, step.pixels("image"))
         teacher = teacher_probabilities(teacher_logits, self.centre, self.teacher_temperature)
-        student_logits = self.head(step.image("local").pooled).unflatten(0, (len(step), self.local_crops))  # [B, V, K]
-        losses = distillation_cross_entropy(student_logits, teacher, self.student_temperature)
+        losses = step.in_pieces(self._compare, step.image("local").pooled, teacher)
         if self.training:
             self._remember(teacher_logits, step.ranks)
         certainty = entropy(teacher)
@@ -143,6 +142,15 @@ class SelfDistillation(Objective):
         spread = entropy(teacher.mean(dim=0, keepdim=True))
         kl = losses.detach().mean() - certainty
         return Terms.mean(losses, logs={"kl": kl, "teacher_entropy": certainty, "mean_teacher_entropy": spread})
+
+    def _teach(self, pixels: Tensor) -> Tensor:
+        """The teacher's logits of images, [B, K]."""
+        return self.teacher_head(self.teacher_tower(pixels).pooled)  # type: ignore[no-any-return]
+
+    def _compare(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """What each image costs, [B]: features of its crops [B * V, D] against the teacher's probabilities [B, K]."""
+        logits = self.head(student).unflatten(0, (len(teacher), self.local_crops))  # [B, V, K]
+        return distillation_cross_entropy(logits, teacher, self.student_temperature)
 
     def _remember(self, teacher_logits: Tensor, ranks: Ranks) -> None:
         self.logit_sum += ranks.mean(teacher_logits.mean(dim=0))

@@ -170,15 +170,31 @@ def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder
 
 
 def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    _check_negatives(cfg, method)
+    pairs, trainer = cfg["data"]["batch_size"], cfg["trainer"]
+    if not isinstance(trainer.get("devices", 1), int):
+        return  # as many processes as there are GPUs: known when training starts
+    world = trainer.get("devices", 1) * trainer.get("nodes", 1)
+    for name, objective in method.objectives.items():
+        assert isinstance(objective, Objective)
+        try:
+            objective.check_batch(pairs // world, world)
+        except IncompatibleError as error:
+            raise IncompatibleError(f"method.objectives.{name}: {error}") from None
+
+
+def _check_negatives(cfg: Mapping[str, Any], method: Pretrainer) -> None:
     contrasting = [name for name, part in method.objectives.items() if isinstance(part, Objective) and part.needs_negatives]
     if not contrasting:
         return
     if cfg["data"]["batch_size"] < 2:
         raise IncompatibleError(f"data.batch_size=1 leaves method.objectives.{contrasting[0]} without negatives; use at least 2")
-    if cfg["trainer"].get("accumulate", 1) > 1:
+    accumulate, pairs = cfg["trainer"].get("accumulate", 1), cfg["data"]["batch_size"]
+    if accumulate > 1:
         raise IncompatibleError(
-            f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
-            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
+            f"trainer.accumulate={accumulate} would hide the negatives of one part of the batch from "
+            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1 data.batch_size={accumulate * pairs} "
+            f"compute.micro_batch=N, which runs N pairs per process through a tower at a time"
         )
 
 

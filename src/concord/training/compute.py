@@ -28,6 +28,9 @@ class Compute:
     """How a step is computed: memory and time, never the value of the loss.
 
     Args:
+        micro_batch: pairs per process that go through a tower at a time, at least 1. Only their features are kept, and each piece
+            runs again in the backward pass (GradCache, Gao et al. 2021), so that activations take no more memory than those of
+            one piece while negatives are those of the whole batch. None runs all pairs of a process at once.
         checkpoint_activations: of each layer of the towers and of the caption decoder, keep the input alone, and run the layer
             again in the backward pass (Chen et al. 2016), under the random state that it had.
         compile: run each of these layers through torch.compile. Benchmarks run as without it.
@@ -35,11 +38,14 @@ class Compute:
             context_length / text_step lengths are compiled.
     """
 
+    micro_batch: int | None = None
     checkpoint_activations: bool = False
     compile: bool = False
     text_step: int = 16
 
     def __post_init__(self) -> None:
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise ValueError(f"micro_batch must be at least 1 or null, got {self.micro_batch}")
         if self.text_step < 1:
             raise ValueError(f"text_step must be at least 1, got {self.text_step}")
 
