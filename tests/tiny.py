@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from concord.models.dual_encoder import DualEncoder
 from concord.models.similarity import Similarity
-from concord.types import Batch, Features, Tokens
+from concord.types import VIEW_POSITIONS, Batch, Features, Tokens
 
 WIDTH, EMBED_DIM, VOCABULARY, LONGEST = 6, 5, 30, 7
 
@@ -46,9 +46,12 @@ class WordTower(nn.Module):
         return Features(pooled, words, tokens.mask)
 
 
-def tiny_model(similarity: Similarity, seed: int = 0) -> DualEncoder:
+def tiny_model(similarity: Similarity, seed: int = 0, view_embedding: bool = False) -> DualEncoder:
     torch.manual_seed(seed)
-    return DualEncoder(PatchTower(), WordTower(), similarity, EMBED_DIM)  # type: ignore[arg-type]
+    model = DualEncoder(PatchTower(), WordTower(), similarity, EMBED_DIM, view_embedding=view_embedding)  # type: ignore[arg-type]
+    if model.view_embedding is not None:
+        nn.init.normal_(model.view_embedding.vectors.weight[1:].detach())
+    return model
 
 
 def tiny_batch(pairs: int, seed: int = 0) -> Batch:
@@ -59,7 +62,8 @@ def tiny_batch(pairs: int, seed: int = 0) -> Batch:
     valid = torch.arange(pairs) % 3 != 0
     groups = {name: torch.randint(0, count, (pairs,), generator=generator) for name, count in (("caption", 3), ("study", pairs))}
     groups["sentence"] = groups["caption"]
-    return Batch([str(i) for i in range(pairs)], {"image": images}, texts, {"negatives": valid}, groups=groups)
+    positions = torch.arange(pairs) % len(VIEW_POSITIONS)
+    return Batch([str(i) for i in range(pairs)], {"image": images}, texts, {"negatives": valid}, groups=groups, view_positions=positions)
 
 
 def _words(pairs: int, generator: torch.Generator) -> Tokens:
@@ -77,4 +81,6 @@ def rows(batch: Batch, start: int, stop: int) -> Batch:
         texts[view] = Tokens(tokens.ids[part, ..., :longest], tokens.mask[part, ..., :longest])
     valid = {view: mask[part] for view, mask in batch.valid.items()}
     groups = {name: numbers[part] for name, numbers in batch.groups.items()}
-    return Batch(batch.keys[part], {view: images[part] for view, images in batch.images.items()}, texts, valid, groups=groups)
+    images = {view: images[part] for view, images in batch.images.items()}
+    positions = batch.view_positions[part] if batch.view_positions is not None else None
+    return Batch(batch.keys[part], images, texts, valid, groups=groups, view_positions=positions)

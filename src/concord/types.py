@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,12 @@ from torch import Tensor
 
 RawImage = bytes | Path | Image.Image | np.ndarray
 """An image as sources give it: encoded bytes, a file, a PIL picture, or an array [H, W, C] of uint8."""
+
+ViewPosition = Literal["", "PA", "AP", "FRONTAL", "LATERAL", "OTHER"]
+"""Projection of a radiograph; "" where nothing is known. FRONTAL is PA or AP where nobody says which; left and right laterals
+(LL, RL) are LATERAL."""
+
+VIEW_POSITIONS: tuple[ViewPosition, ...] = get_args(ViewPosition)
 
 PatchAttention = Literal["vanilla", "value", "self", "clear"]
 """What the patches look at in the last block of a tower when they are read one by one: see `concord.models.patches`."""
@@ -153,6 +159,7 @@ class Batch(_TensorFields):
         sources: B names of the sources.
         groups: numbers int64 that are equal for what belongs together. "study": [B], of the pictures that one report is about;
             by text view: [B] or [B, V], of texts that say the same.
+        view_positions: int64 [B], places in `VIEW_POSITIONS`; None for all unknown.
     """
 
     keys: list[str]
@@ -161,6 +168,7 @@ class Batch(_TensorFields):
     valid: dict[str, Tensor] = field(default_factory=dict)
     sources: list[str] = field(default_factory=list)
     groups: dict[str, Tensor] = field(default_factory=dict)
+    view_positions: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -61,6 +61,8 @@ def make_spec(vocab_size: int, kind: str = "cosine") -> dict[str, Any]:
         spec["similarity"] = {"_target_": "concord.models.LateInteraction"}
     if kind == "text_conditioned":
         spec["similarity"] = {"_target_": "concord.models.TextConditioned", "embed_dim": 8, "mixtures": 3, "heads": 2}
+    if kind == "view_embedding":
+        spec["view_embedding"] = True
     if kind == "coca":
         image.update(pooling="cascade", pool_heads=2, caption_queries=4)
         text["pooling"] = "class"
@@ -99,7 +101,7 @@ def assert_one_line(caught: pytest.ExceptionInfo[CheckpointError]) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["cosine", "late_interaction", "lorentz", "text_conditioned", "coca"])
+@pytest.mark.parametrize("kind", ["cosine", "late_interaction", "lorentz", "text_conditioned", "coca", "view_embedding"])
 def test_checkpoint_and_export_give_the_same_model_to_the_bit(kind: str, tokenizer, images, tmp_path: Path) -> None:
     spec = make_spec(tokenizer.vocab_size, kind)
     state = training_state(spec, tokenizer)

@@ -49,12 +49,13 @@ CASES: dict[str, Part] = {
     "siglip by tokens in groups of 4": (lambda: LateInteraction(10.0, init_bias=-2.0), lambda: PairwiseSigmoid(group=4)),
     "siglip tiled in groups of 2": (lambda: Cosine(10.0, init_bias=-2.0), lambda: PairwiseSigmoid(tile=1, group=2)),
     "siglip tiled in groups of 4": (lambda: Cosine(10.0, init_bias=-2.0), lambda: PairwiseSigmoid(tile=3, same_text="masked", group=4)),
+    "clip with view embeddings": (Cosine, InfoNCE),
 }
 
 
-def assemble(part: Part) -> tuple[DualEncoder, Objective]:
+def assemble(part: Part, view_embedding: bool = False) -> tuple[DualEncoder, Objective]:
     similarity, objective = (make() for make in part)
-    model = tiny_model(similarity).double()
+    model = tiny_model(similarity, view_embedding=view_embedding).double()
     objective.setup(model)
     return model, objective.double()
 
@@ -62,7 +63,7 @@ def assemble(part: Part) -> tuple[DualEncoder, Objective]:
 def loss_and_gradients(case: str) -> dict[str, Tensor]:
     """Mean over the ranks of the loss on their share of one global batch, and of its gradients, as DDP takes it."""
     ranks = Ranks.current()
-    model, objective = assemble(CASES[case])
+    model, objective = assemble(CASES[case], view_embedding="view" in case)
     share = PAIRS // ranks.world
     start = ranks.offset(share)
     loss = objective(Step(model, rows(tiny_batch(PAIRS, seed=1), start, start + share), ranks)).loss

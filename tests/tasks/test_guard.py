@@ -13,6 +13,7 @@ import torch
 from tests.data.medical.clinic import PLANTED, Clinic, clinic, exam
 from tests.data.samples import Grey
 
+from concord.access import Access
 from concord.benchmarks import Bench, Results
 from concord.benchmarks.evaluation import Evaluation
 from concord.benchmarks.figures import confusion, patch_map, projection
@@ -23,7 +24,7 @@ from concord.data.medical import MedicalImages
 from concord.data.source import Source
 from concord.data.wrapper import Selection
 from concord.errors import ConfigError, DataError
-from concord.tasks.guard import refuse_guarded, refuse_shared_patients
+from concord.tasks.guard import keep_to_owner, refuse_guarded, refuse_shared_patients
 from concord.training.loggers import RunLogger
 from concord.types import Embeddings
 
@@ -66,6 +67,17 @@ def test_wishes_to_show_guarded_data_are_refused_in_one_line(tmp_path: Path) -> 
         assert str(error.value).endswith(
             "is credentialed, so no picture, text or path of it may be shown or copied; null shows those of open data"
         )
+
+
+@pytest.mark.parametrize(("access", "mode"), [("open", 0o755), ("restricted", 0o700), ("credentialed", 0o700)])
+def test_runs_on_guarded_data_are_for_their_owner_alone(access: Access, mode: int, tmp_path: Path) -> None:
+    source = clinic(tmp_path / "in", [exam(0)], access)
+    run = tmp_path / "run"
+    run.mkdir(0o755)
+
+    keep_to_owner(run, [Grey(3), Showing(source)])
+
+    assert run.stat().st_mode & 0o777 == mode
 
 
 def test_of_guarded_data_a_bench_shows_only_what_is_of_many(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

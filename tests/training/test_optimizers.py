@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from concord.config import build
 from concord.errors import ConfigError
 from concord.models import Cosine, DualEncoder, ImageTower, TextTower
+from concord.models.view_embedding import ViewEmbedding
 from concord.training import AdamW, Linear, OptimizerSettings, TimmOptimizer
 from concord.training.optimizers import parameter_groups
 
@@ -36,6 +37,7 @@ class Model(nn.Module):
         self.text = Text()
         self.image_projection = nn.Linear(24, 8, bias=False)
         self.logit_scale = nn.Parameter(torch.zeros(1, 1))
+        self.view_embedding = ViewEmbedding(24)
 
 
 class Method(nn.Module):
@@ -53,7 +55,7 @@ def names_by_group(module: nn.Module, **settings: Any) -> dict[str, set[str]]:
 def test_groups_by_tower_and_decay() -> None:
     groups = names_by_group(Method())
     assert groups["other/decay"] == {"model.image_projection.weight"}
-    assert groups["other/no_decay"] == {"model.logit_scale"}
+    assert groups["other/no_decay"] == {"model.logit_scale", "model.view_embedding.vectors.weight"}
     assert groups["text/decay"] == {"model.text.token_embedding.weight", "model.text.linear.weight"}
     assert groups["text/no_decay"] == {
         "model.text.positional_embedding",

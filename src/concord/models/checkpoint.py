@@ -122,6 +122,7 @@ def export(source: str | Path, folder: str | Path, format: str = "concord") -> P
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if format != "concord":
+        scorer.model.view_embedding = None  # others know no view positions, and that of an unknown one is zero
         EXPORTS[format](scorer, folder)
         return folder
     description = dict(_contents(source)[1].description)

@@ -16,6 +16,7 @@ from concord.models.hf_text_tower import HFTextTower
 from concord.models.image_tower import ImageTower
 from concord.models.similarity import Lorentz, Similarity, TextConditioned
 from concord.models.text_tower import TextTower
+from concord.models.view_embedding import ViewEmbedding
 from concord.types import Embeddings, Features, Tokens
 
 Projection = Literal["linear", "affine", "mlp", "gelu_mlp", "hf_mlp", "none"]
@@ -35,6 +36,7 @@ class DualEncoder(nn.Module):
             one of width (D + E) / 2 and no bias (OpenCLIP's texts by Hugging Face, as in BiomedCLIP), or "none", for a tower
             of width E.
         text_projection: that of the text tower; None for the same as the image tower's.
+        view_embedding: whether what the image tower says of a radiograph gets a learned vector for its view position.
 
     Raises:
         IncompatibleError: parts whose widths do not fit.
@@ -49,6 +51,7 @@ class DualEncoder(nn.Module):
         decoder: CaptionDecoder | None = None,
         projection: Projection = "linear",
         text_projection: Projection | None = None,
+        view_embedding: bool = False,
     ) -> None:
         super().__init__()
         if embed_dim < 1:
@@ -61,12 +64,19 @@ class DualEncoder(nn.Module):
         self.embed_dim = embed_dim
         self.image_projection = _projection(projection, image.width, embed_dim)
         self.text_projection = _projection(projection if text_projection is None else text_projection, text.width, embed_dim)
+        self.view_embedding = ViewEmbedding(image.width) if view_embedding else None
         self.decoder = decoder
         if decoder is not None:
             self._check_decoder(decoder)
 
-    def embed_image(self, features: Features) -> Embeddings:
-        """Image features in the embedding space of the similarity."""
+    def embed_image(self, features: Features, view_positions: Tensor | None = None) -> Embeddings:
+        """Image features in the embedding space of the similarity.
+
+        Args:
+            view_positions: [B] int64, places in `concord.types.VIEW_POSITIONS`, for models with a view embedding; None for unknown.
+        """
+        if self.view_embedding is not None:
+            features = self.view_embedding(features, view_positions)
         return self._embed(features, self.image_projection, self.similarity.lift_image)
 
     def embed_text(self, features: Features) -> Embeddings:

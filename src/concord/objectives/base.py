@@ -102,8 +102,15 @@ class Step:
         """The view's images in the embedding space of the model's similarity."""
         key = ("image", view)
         if key not in self._embeddings:
-            self._embeddings[key] = self.in_pieces(self.model.embed_image, self.image(view))
+            positions = self._view_positions(view)
+            inputs = (self.image(view),) if positions is None else (self.image(view), positions)
+            self._embeddings[key] = self.in_pieces(self.model.embed_image, *inputs)
         return self._embeddings[key]
+
+    def _view_positions(self, view: str) -> Tensor | None:
+        """[B * V], as the view's images come."""
+        positions, images = self.batch.view_positions, self.batch.images[view]
+        return positions.repeat_interleave(images.shape[1]) if positions is not None and images.ndim == 5 else positions
 
     def text_embeddings(self, view: str) -> Embeddings:
         """The view's captions in the embedding space of the model's similarity."""

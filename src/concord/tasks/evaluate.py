@@ -20,6 +20,7 @@ from concord.errors import ConfigError
 from concord.models.checkpoint import load
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import require_path
+from concord.tasks.guard import keep_to_owner
 from concord.tasks.measure import SCORER_INJECTED, build_bench, measure
 from concord.tasks.record import save_config
 from concord.training import processes
@@ -52,7 +53,7 @@ def evaluate(cfg: dict[str, Any], folder: Path, checkpoint: str | None, cache: s
     check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
     spent: list[Spent] = []
     with processes(**{key: cfg["trainer"][key] for key in PLACEMENT if key in cfg["trainer"]}) as device:
-        results = _measure(cfg, path, device, cache, spent)
+        results = _measure(cfg, folder, path, device, cache, spent)
         values = results.values()
         if Ranks.current().rank == 0:
             save_config(cfg, folder)
@@ -62,8 +63,9 @@ def evaluate(cfg: dict[str, Any], folder: Path, checkpoint: str | None, cache: s
     return values
 
 
-def _measure(cfg: Mapping[str, Any], path: str, device: torch.device, cache: str | None, spent: list[Spent]) -> Results:
+def _measure(cfg: Mapping[str, Any], folder: Path, path: str, device: torch.device, cache: str | None, spent: list[Spent]) -> Results:
     bench = build_bench(cfg["benchmark"])
+    keep_to_owner(folder, bench.tasks.values())
     scorer = load(path, device)
     kept = None if cache is None else EmbeddingCache(Path(cache) / "embeddings")
     return measure(bench, cfg["scorer"], scorer.model, scorer.preprocess, scorer.tokenizer, path, kept, spent.append)

@@ -1,8 +1,10 @@
-"""What is refused of guarded data before anything of them is written, and training data that hold what will be tested."""
+"""What is refused of guarded data before anything of them is written, who may look into their runs, and training data that hold
+what will be tested."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from concord.access import access_of, is_guarded
@@ -28,6 +30,17 @@ def refuse_guarded(wish: str, things: Iterable[Any], way_out: str) -> None:
         if is_guarded(thing):
             name = thing.name if hasattr(thing, "name") else thing.reader.name
             raise ConfigError(f"{wish}: {name} is {access_of(thing)}, so no picture, text or path of it may be shown or copied; {way_out}")
+
+
+def keep_to_owner(folder: Path, things: Iterable[Any]) -> None:
+    """Let nobody but its owner into the folder of a run on guarded data, whatever the modes of the files in it.
+
+    Args:
+        folder: of the run; it exists.
+        things: sources and tasks of a benchmark.
+    """
+    if any(map(is_guarded, things)):
+        folder.chmod(0o700)
 
 
 def refuse_shared_patients(source: Source, bench: Bench) -> None:

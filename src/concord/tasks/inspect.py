@@ -19,7 +19,7 @@ from concord.errors import ConfigError
 from concord.files import write_atomically, write_json
 from concord.reports.data_page import number, write_data_page
 from concord.tasks.assemble import assemble_views, check_config
-from concord.tasks.guard import refuse_guarded
+from concord.tasks.guard import keep_to_owner, refuse_guarded
 from concord.tasks.overlap import Compared, overlaps
 from concord.tasks.progress import progress
 from concord.tasks.record import save_config
@@ -58,6 +58,7 @@ def inspect(
     check_config(cfg)
     save_config(cfg, folder)
     data, views = assemble_views(cfg)
+    keep_to_owner(folder, [data.source])
     shown = _shown(data.source, gallery)
     shuffled = Permutation(len(data.source), f"inspect/{cfg['seed']}")
     chosen = shuffled(np.arange(min(len(data.source), limit or len(data.source))))

@@ -19,6 +19,7 @@ from concord.data.stages import STAGES
 from concord.errors import ConfigError
 from concord.files import write_json
 from concord.tasks.assemble import assemble_data, check_config
+from concord.tasks.guard import keep_to_owner
 from concord.tasks.record import save_config
 
 
@@ -69,6 +70,7 @@ def profile_data(
     check_config(cfg)
     save_config(cfg, folder)
     data = assemble_data(cfg)
+    keep_to_owner(folder, [data.source])
     console = Console()
     found = []
     for count in workers:

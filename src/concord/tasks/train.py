@@ -20,7 +20,7 @@ from concord.models.checkpoint import load
 from concord.models.scorer import Scorer
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import Parts, assemble, check_config
-from concord.tasks.guard import refuse_guarded, refuse_shared_patients
+from concord.tasks.guard import keep_to_owner, refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
 from concord.tasks.record import save_config
 from concord.training import seed_everything
@@ -47,6 +47,7 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     known = last if last is not None else checkpoint
     start = load(known) if known is not None else None
     parts = assemble(cfg, start.tokenizer if start is not None else None)
+    keep_to_owner(folder, [parts.data.source, *parts.bench.tasks.values()])
     refuse_shared_patients(parts.data.source, parts.bench)
     if start is not None and last is None:
         start_from(parts.method, start, str(checkpoint))

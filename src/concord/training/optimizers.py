@@ -14,8 +14,8 @@ from torch import nn
 from concord.errors import ConfigError, nearest
 from concord.models.layers import Layers, layers_of
 
-# Positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
-_NEVER_DECAYED = re.compile(r"(^|[._])(pos(ition(al)?)?_?emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
+# Positions, view positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
+_NEVER_DECAYED = re.compile(r"(^|[._])((view_|pos(ition(al)?)?_?)emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
 _ELEMENTWISE = ("adam", "adamw", "lion", "nadam", "nadamw", "sgd")
 """Of timm's optimizers, those whose step looks at each number alone; others take norms or averages over a whole matrix."""
 

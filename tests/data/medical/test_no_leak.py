@@ -232,6 +232,11 @@ def test_no_picture_of_a_patient_is_left(guarded: Path) -> None:
     assert kinds <= {"reliability", "confusion", "curve", "histogram"}
 
 
+def test_the_runs_are_for_their_owner_alone(guarded: Path) -> None:
+    for run in ("train", "evaluate", "inspect", "profile", "crash", "too_bad"):
+        assert (guarded / run).stat().st_mode & 0o077 == 0, run
+
+
 def test_of_open_data_the_same_search_finds_all_of_it(tmp_path: Path, hospital: Hospital) -> None:
     left = ran(tmp_path, hospital, "open", slice(0, 5))
     leaks = found(left, hospital.planted)
@@ -240,6 +245,7 @@ def test_of_open_data_the_same_search_finds_all_of_it(tmp_path: Path, hospital: 
     for file in ("evaluate/predictions.parquet", "inspect/data.html", "inspect/data.json", "report.html"):
         assert file in leaks
     assert any(file.startswith("train/wandb/") for file in leaks)
+    assert (left / "train").stat().st_mode & 0o077
     assert all(b"mimic_cxr" in path.read_bytes() for path in left.rglob("*.wandb"))  # what it holds is not packed
     assert {"zyxolith", "planted99999", hospital.patients[0]} <= set().union(*leaks.values())
     assert b"data:image" in (left / "train" / "report.html").read_bytes()

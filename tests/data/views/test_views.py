@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from concord.data import Augmentation, BadSample, Views
 from concord.errors import ConfigError
 from concord.images import Preprocess
 from concord.tokenizers import BPETokenizer
-from concord.types import Batch, ImageView, Pair, TextView
+from concord.types import VIEW_POSITIONS, Batch, ImageView, Pair, TextView
 from tests.data.samples import encode
 
 IMAGES = {
@@ -109,6 +110,22 @@ def test_bad_pairs(make: Any) -> None:
         make().example(Pair(encode(), (), "k"), 0, 0)
     with pytest.raises(BadSample, match=r"k: image cannot be decoded \(.+\)"):
         make().example(Pair(b"<html>", ("a",), "k"), 0, 0)
+
+
+def test_view_positions_are_what_metadata_say_and_now_and_then_hidden(make: Any, pairs: list[Pair]) -> None:
+    views = make(seed=3)
+    said = ["LATERAL", "", "oblique", None, "PA"]
+    told = [replace(pairs[0], metadata={} if word is None else {"view": word}) for word in said]
+
+    found = [batch_of(views, told, epoch).view_positions for epoch in range(400)]
+    positions = torch.stack([row for row in found if row is not None])
+
+    assert positions.dtype == torch.int64
+    assert not positions[:, 1:4].any()
+    for place, word in ((0, "LATERAL"), (4, "PA")):
+        assert set(positions[:, place].tolist()) == {0, VIEW_POSITIONS.index(word)}  # type: ignore[arg-type]
+        assert 0.05 < (positions[:, place] == 0).float().mean() < 0.15
+    assert torch.equal(positions[7], batch_of(make(seed=3), told, 7).view_positions)
 
 
 def test_unknown_recipes_are_refused_with_the_nearest(make: Any) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from tests.models.interop.open_clip_models import CONFIGS, TEXTS, embed, make_folder, pictures
 
 import concord
 from concord.models.checkpoint import export
 from concord.models.likelihood import CaptionLikelihood
 from concord.models.scorer import Scorer, evaluating
+from concord.types import VIEW_POSITIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -48,6 +51,20 @@ def test_an_export_is_what_open_clip_reads(name: str, folders: dict[str, Path], 
     assert_equal_models(before, embed(written, TEXTS))
     for mine, again in zip(before, ours(concord.load(written)), strict=True):
         assert torch.equal(mine, again)
+
+
+def test_a_view_embedding_is_left_out_which_changes_nothing(folders: dict[str, Path], tmp_path: Path) -> None:
+    mine = export(folders["clip"], tmp_path / "mine")
+    config = json.loads((mine / "config.json").read_text())
+    config["model"]["view_embedding"] = True
+    (mine / "config.json").write_text(json.dumps(config))
+    vectors = torch.randn(len(VIEW_POSITIONS), config["model"]["image"]["width"])
+    vectors[0] = 0
+    save_file(load_file(mine / "model.safetensors") | {"view_embedding.vectors.weight": vectors}, mine / "model.safetensors")
+
+    written = export(mine, tmp_path / "theirs", "open_clip")
+
+    assert_equal_models(ours(concord.load(mine)), embed(written, TEXTS))
 
 
 @pytest.mark.parametrize("exported", [False, True])

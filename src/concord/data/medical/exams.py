@@ -12,13 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from concord.data.readers.packing import checksum, decoded, encoded, pack
+from concord.types import ViewPosition
 
 Split = Literal["train", "validation", "test", ""]
 """As the data set's own lists have it; "" where it has none."""
 
-View = Literal["PA", "AP", "FRONTAL", "LATERAL", "OTHER", ""]
-"""Projection of a radiograph; "" where nothing is known. FRONTAL is PA or AP where nobody says which; left and right laterals
-(LL, RL) are LATERAL."""
+View = ViewPosition
 
 FRONTAL: tuple[View, ...] = ("PA", "AP", "FRONTAL")
 

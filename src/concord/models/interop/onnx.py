@@ -155,7 +155,7 @@ class _OnnxText(nn.Module):
 class _OnnxEncoder(DualEncoder):
     """Two files behind the interface of a dual encoder. Their digests are part of its state, and so of a scorer's fingerprint."""
 
-    def embed_image(self, features: Features) -> Embeddings:
+    def embed_image(self, features: Features, view_positions: Tensor | None = None) -> Embeddings:
         return Embeddings(features.tokens[:, 0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -10,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from concord.data.medical.images import Dicom, Header, header
-from concord.data.medical.images.allowed import ALLOWED, carefully, opened
+from concord.data.medical.images.allowed import ALLOWED, carefully, numbers, opened
 from concord.errors import DataError, MissingExtraError
 from tests.data.medical.dicoms import PLANTED, UIDS, dicom_bytes, ramp
 
@@ -44,7 +46,7 @@ def test_nothing_that_identifies_is_allowed() -> None:
 
     assert None not in tags
     assert not tags & {tag_for_keyword(keyword) for keyword in FORBIDDEN}
-    assert {tag >> 16 for tag in tags} <= {0x0008, 0x0012, 0x0018, 0x0020, 0x0028, 0x7FE0}
+    assert {tag >> 16 for tag in tags} <= {0x0008, 0x0012, 0x0018, 0x0020, 0x0028, 0x5200, 0x7FE0}
     types = {dictionary_VR(tag) for tag in tags}
     assert not types & {"PN", "DA", "TM", "DT", "LO", "LT", "SH", "ST", "UC", "UT", "UI", "AE", "AS"}
 
@@ -61,6 +63,28 @@ def test_only_what_is_allowed_is_read(syntax: uid.UID) -> None:
     assert dataset.ViewPosition == "PA"
     assert PLANTED not in str(dataset)
     assert not hasattr(dataset, "file_meta")
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name)
+def test_numbers_are_those_that_pydicom_reads(syntax: uid.UID) -> None:
+    written = {"RescaleSlope": "1.5e-1 ", "RescaleIntercept": -1024, "WindowCenter": ["40", " -600.25", "+3E2"], "WindowWidth": [1, 2]}
+    binary = {"PixelPaddingValue": 63536, "PixelAspectRatio": [3, 2], "NumberOfFrames": 1, "ImagerPixelSpacing": None}
+    content = dicom_bytes(transfer_syntax=syntax, **written, **binary)
+    dataset, plain = carefully(lambda: opened(content)).dataset, pydicom.dcmread(io.BytesIO(content))
+
+    for keyword in (*written, *binary, "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        expected = np.atleast_1d(plain[keyword].value if keyword in plain else []).astype(float).tolist()
+        assert list(numbers(dataset, keyword)) == expected, keyword
+        assert dataset.get(keyword) is None or list(numbers(dataset, keyword)) == expected  # pydicom has read it now
+    assert numbers(dataset, "PixelPaddingRangeLimit") == ()
+
+
+@pytest.mark.parametrize("text", [b"1\\\\2", b"1,5 ", b"nan ", b"1e999 "])
+def test_numbers_that_are_none_are_refused(text: bytes) -> None:
+    content = dicom_bytes(window=("123456", "1")).replace(b"123456", text.ljust(6))
+
+    with pytest.raises(DataError, match="broken"):
+        carefully(lambda: numbers(opened(content).dataset, "WindowCenter"))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of codes in small letters

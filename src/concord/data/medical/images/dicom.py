@@ -11,6 +11,7 @@ import numpy as np
 from concord.data.medical.images.allowed import MAX_BYTES, Opened, carefully, opened, word
 from concord.data.medical.images.colour import from_palette, from_samples
 from concord.data.medical.images.frames import Frame, check_size, frames_of, read_frame, which
+from concord.data.medical.images.functional_groups import take_frame
 from concord.data.medical.images.geometry import square_pixels, ultrasound_regions
 from concord.data.medical.images.grey import cells_of, modality_of, percentiles_of, voi_of
 from concord.data.medical.images.lookup import Cells, Rendering, Stretch, render
@@ -27,7 +28,7 @@ class Dicom:
     """Decodes one frame in the order of the standard: modality transform, window or VOI table, scaling by the range that the
     values can have, inversion of MONOCHROME1.
 
-    What enhanced files say of each frame (functional groups) is not read: they are shown as files without rescale and window are.
+    Of enhanced files the rescale, the window and the spacing of the frame are read from its functional groups.
 
     Only elements that say nothing of the patient are read (`allowed.ALLOWED`), and none of their values is ever part of a message.
 
@@ -100,7 +101,9 @@ class Dicom:
         self._require_unidentified(file.dataset)
         check_size(file.dataset, self._max_pixels)
         layout = cells_of(file.dataset, is_masked(file.syntax), is_raw(file.syntax))
-        pixels, photometric = read_frame(file, which(self._frame, frames_of(file.dataset), position))
+        index = which(self._frame, frames_of(file.dataset), position)
+        pixels, photometric = read_frame(file, index)
+        take_frame(file.dataset, index)
         picture = self._shown(_unsigned(pixels), photometric, layout, file)
         if self._regions:
             picture = ultrasound_regions(picture, file.dataset)

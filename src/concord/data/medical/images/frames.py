@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from concord.data.medical.images.allowed import Opened, numbers
-from concord.data.medical.images.syntaxes import is_native, plugin_for
+from concord.data.medical.images.syntaxes import RLE_LOSSLESS, is_native, plugin_for
 from concord.errors import DataError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 Frame = int | float | Literal["middle", "error"]
+
+SHAPE = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
+
+UNDEFINED = 0xFFFFFFFF
+"""The length of pixels that come in parts."""
 
 START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 """Markers of JPEG and JPEG-LS after which the size of the picture stands."""
@@ -77,17 +82,66 @@ def read_frame(file: Opened, index: int) -> tuple[np.ndarray, str]:
         DataError: for a file without pixels, or pixels that are no integers.
         MissingExtraError: naming the syntax, and the extra that decodes it.
     """
+    plugin = plugin_for(file.syntax, int(numbers(file.dataset, "BitsAllocated")[0]))
+    vr, length = _at_value(file)
+    cells = _grey_cells(file, index, length)
+    if cells is not None:
+        return cells, str(file.dataset.PhotometricInterpretation)
+    return _by_pydicom(file, index, plugin, {"pixel_vr": vr} if vr else {})
+
+
+def _at_value(file: Opened) -> tuple[str, int]:
+    """Go to the first byte of the pixels; the type that the file gives them, "" where it gives none, and their length in bytes."""
+    start = file.stream.read(8)
+    if len(start) < 8:
+        raise DataError("a DICOM file holds no picture")
+    end = "<" if file.syntax.is_little_endian else ">"
+    group, element, length = struct.unpack(f"{end}HHI", start)
+    if (group, element) != (0x7FE0, 0x0010):
+        raise DataError("the pixels of a DICOM file are no integers")
+    if file.dataset.original_encoding[0]:
+        return "", length
+    return start[4:6].decode("ascii"), int(struct.unpack(f"{end}I", file.stream.read(4))[0])
+
+
+def _grey_cells(file: Opened, index: int, length: int) -> np.ndarray | None:
+    """The cells of a grey frame, unsigned [H, W], where getting them is simple: uncompressed ones are a part of the file, and RLE
+    needs one call. None for all others, and for pixels that are shorter than they should be, of which pydicom takes care.
+    """
+    rows, columns, samples, allocated = (int(numbers(file.dataset, keyword)[0]) for keyword in SHAPE)
+    if samples != 1 or allocated not in (8, 16, 32) or not file.syntax.is_little_endian:
+        return None
+    size = rows * columns * allocated // 8
+    content: Any = None  # bytes of any kind
+    if is_native(file.syntax):
+        content = _part(file, index * size, (index + 1) * size, length)
+    elif file.syntax == RLE_LOSSLESS:
+        from rle.utils import decode_pixel_data
+
+        content = decode_pixel_data(_encoded(file, index), version=2, rows=rows, columns=columns, bits_allocated=allocated)
+    return np.frombuffer(content, f"<u{allocated // 8}").reshape(rows, columns) if content is not None else None
+
+
+def _part(file: Opened, start: int, end: int, length: int) -> memoryview | None:
+    """Bytes of the pixels, without a copy; None where they are not all there."""
+    content, first = file.stream.getbuffer(), file.stream.tell()
+    if length == UNDEFINED or end > length or first + end > len(content):
+        return None
+    return content[first + start : first + end]
+
+
+def _by_pydicom(file: Opened, index: int, plugin: str, options: dict[str, Any]) -> tuple[np.ndarray, str]:
+    from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.pixels.utils import as_pixel_options
 
-    plugin = plugin_for(file.syntax, int(file.dataset.BitsAllocated))
-    options: dict[str, Any] = {"pixel_keyword": "PixelData", **_at_value(file)}
-    options |= as_pixel_options(file.dataset)
+    options = {"pixel_keyword": "PixelData", **options, **as_pixel_options(file.dataset)}
     source: Any = file.stream
     if is_native(file.syntax):
         options |= {"view_only": True}
     else:
-        source = _one_frame(file, index, options)
+        options.pop("extended_offsets", None)
+        source = encapsulate([_encoded(file, index)], has_bot=False)
         index, options["number_of_frames"] = 0, 1
     pixels, found = get_decoder(file.syntax).as_array(
         source, index=index, decoding_plugin=plugin, **{**options, "correct_unused_bits": False}
@@ -95,32 +149,17 @@ def read_frame(file: Opened, index: int) -> tuple[np.ndarray, str]:
     return pixels, str(found["photometric_interpretation"])
 
 
-def _at_value(file: Opened) -> dict[str, str]:
-    """Go to the first byte of the pixels; the type that the file gives them, if it does."""
-    start = file.stream.read(8)
-    if len(start) < 8:
-        raise DataError("a DICOM file holds no picture")
-    end = "<" if file.syntax.is_little_endian else ">"
-    group, element = struct.unpack(f"{end}HH", start[:4])
-    if (group, element) != (0x7FE0, 0x0010):
-        raise DataError("the pixels of a DICOM file are no integers")
-    if file.dataset.original_encoding[0]:
-        return {}
-    file.stream.read(4)
-    return {"pixel_vr": start[4:6].decode("ascii")}
-
-
-def _one_frame(file: Opened, index: int, options: dict[str, Any]) -> bytes:
+def _encoded(file: Opened, index: int) -> bytes:
     """A compressed frame alone, of the size that the file says: what it unpacks to is known before it is decoded."""
-    from pydicom.encaps import encapsulate, get_frame
-    from pydicom.uid import RLELossless
+    from pydicom.encaps import get_frame
 
-    offsets = options.pop("extended_offsets", None)
-    frame = get_frame(file.stream, index, extended_offsets=offsets, number_of_frames=options["number_of_frames"])
-    said = int(file.dataset.Columns), int(file.dataset.Rows)
-    if file.syntax != RLELossless and _encoded_size(frame) != said:  # RLE grows to 64 times its bytes at most
+    dataset = file.dataset
+    offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in dataset else None
+    frame = get_frame(file.stream, index, extended_offsets=offsets, number_of_frames=frames_of(dataset))
+    said = int(dataset.Columns), int(dataset.Rows)
+    if file.syntax != RLE_LOSSLESS and _encoded_size(frame) != said:  # RLE grows to 64 times its bytes at most
         raise DataError("the compressed pixels of a DICOM file have another size than it says")
-    return encapsulate([frame], has_bot=False)
+    return frame
 
 
 def _encoded_size(frame: bytes) -> tuple[int, int] | None:

@@ -21,13 +21,13 @@ def cells_of(dataset: Dataset, masked: bool, shifted: bool) -> Cells:
         masked: whether unused bits may be anything.
         shifted: whether unused bits below the value are still there: encoders leave them out.
     """
-    allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
+    allocated, stored, sign = (int(numbers(dataset, keyword)[0]) for keyword in ("BitsAllocated", "BitsStored", "PixelRepresentation"))
     if not (1 <= stored <= allocated <= 32):
         raise DataError("the grey values of a DICOM file must have 1 to 32 bits, in cells of at least as many")
     high = int(numbers(dataset, "HighBit")[0]) if shifted and numbers(dataset, "HighBit") else stored - 1
     if not (stored - 1 <= high < allocated):
         raise DataError("the high bit of a DICOM file lies outside of its cells")
-    return Cells(allocated, stored, high - stored + 1, dataset.PixelRepresentation == 1, masked)
+    return Cells(allocated, stored, high - stored + 1, sign == 1, masked)
 
 
 def modality_of(dataset: Dataset) -> Rescale | Table | None:

@@ -33,6 +33,8 @@ LIBJPEG = Plugin("pylibjpeg", "pylibjpeg-libjpeg", ("pylibjpeg", "libjpeg"), "me
 
 PREFIX = "1.2.840.10008.1.2"
 
+RLE_LOSSLESS = f"{PREFIX}.5"
+
 NATIVE = ("", ".1", ".2", ".1.99")
 """Syntaxes whose pixels are not compressed by themselves, by the end of their UID: implicit, explicit, big endian, deflated."""
 
@@ -68,7 +70,7 @@ def is_masked(uid: str) -> bool:
 
 def is_raw(uid: str) -> bool:
     """Whether cells are kept whole, with the unused bits below the value."""
-    return is_native(uid) or uid == f"{PREFIX}.5"
+    return is_native(uid) or uid == RLE_LOSSLESS
 
 
 def plugin_for(uid: str, bits_allocated: int) -> str:
