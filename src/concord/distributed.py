@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from concord.errors import ConcordError
 
@@ -197,6 +197,13 @@ def local(tensor: Tensor) -> Tensor:
 def whole(tensor: Tensor) -> Tensor:
     """A tensor with the rows of all processes; every one of them must call. The tensor itself where it is not split."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def split_as(value: Any, like: Tensor | None) -> Any:
+    """A whole tensor split among the processes as another one of its shape is; any other value as it is."""
+    if isinstance(like, DTensor) and isinstance(value, Tensor) and not isinstance(value, DTensor) and value.shape == like.shape:
+        return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+    return value
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta, TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load as load_tensors
@@ -129,7 +130,7 @@ def _read(folder: Path, names: list[str], empty: Empty) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a remark that this process reads by itself, which is meant
             load_tensors(dict(tensors), storage_reader=reader, no_dist=True)
-    except Exception as error:  # errors of reading come wrapped in several classes
+    except (Exception, CheckpointException) as error:  # the latter is no Exception
         raise CheckpointError(f"{folder} is damaged: {' '.join(str(error).split())[:200]}") from None
     return tensors
 

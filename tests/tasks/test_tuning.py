@@ -10,12 +10,11 @@ import lightning as L
 import pytest
 import torch
 from tests.composing import SMALL, compose_config
-from tests.conftest import RunPy
 from tests.launching import launch
 from torch import Tensor
 
 import concord
-from concord.errors import IncompatibleError
+from concord.errors import ConfigError, IncompatibleError
 from concord.methods import Pretrainer
 from concord.models.adapters import without_adapters
 from concord.tasks import run
@@ -174,7 +173,6 @@ def test_locked_towers_train_on_two_processes_as_on_one(tmp_path: Path) -> None:
             torch.testing.assert_close(ours[weight], theirs[weight], rtol=0, atol=5e-5)
 
 
-def test_too_many_layers_are_refused_in_one_line(run_py: RunPy) -> None:
-    done = run_py("tuning=locked_image", "tuning.image.unlocked_layers=9")
-    assert done.returncode == 2
-    assert done.stderr.strip() == "concord: tuning.image.unlocked_layers is 9, but the tower has 2 layers"
+def test_too_many_layers_are_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"^tuning\.image\.unlocked_layers is 9, but the tower has 1 layers$"):
+        check_config(compose_config("tuning=locked_image", "tuning.image.unlocked_layers=9", *SMALL))

@@ -15,10 +15,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, Shard, distribute_tensor, empty
+from torch.distributed.tensor import DTensor, Shard, empty
 from torch.optim import Optimizer
 
-from concord.distributed import Ranks
+from concord.distributed import Ranks, split_as
 from concord.models.layers import blocks_of
 from concord.shards import folders_named, put_in, take_out, write
 from concord.training.checkpointing import AtomicCheckpointIO
@@ -94,14 +94,14 @@ class FullySharded(ModelParallelStrategy):
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         assert self.lightning_module is not None
         now = self.lightning_module.state_dict()
-        state = {name: _split_as(value, now.get(name)) for name, value in checkpoint["state_dict"].items()}
+        state = {name: split_as(value, now.get(name)) for name, value in checkpoint["state_dict"].items()}
         self.lightning_module.load_state_dict(state, strict=strict)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             of_parameters = {
-                index: {key: _split_as(value, parameters[index]) for key, value in kept.items()} for index, kept in state["state"].items()
+                index: {key: split_as(value, parameters[index]) for key, value in kept.items()} for index, kept in state["state"].items()
             }
             optimizer.load_state_dict({**state, "state": of_parameters})
 
@@ -126,13 +126,6 @@ def shard(method: nn.Module, mesh: DeviceMesh) -> None:
     for scalar in scalars:
         if scalar.requires_grad:
             scalar.register_hook(lambda gradient: Ranks.current().mean(gradient))  # type: ignore[no-untyped-call]
-
-
-def _split_as(value: Any, like: Tensor | None) -> Any:
-    """A whole tensor, of a checkpoint that was not split, split as the one that it belongs to."""
-    if isinstance(like, DTensor) and isinstance(value, Tensor) and not isinstance(value, DTensor) and value.shape == like.shape:
-        return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
-    return value
 
 
 def _remove_unnamed(folder: Path) -> None:

@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from concord.distributed import local
+from concord.distributed import local, split_as
 from concord.errors import CheckpointError
 from concord.models.checkpoint import AVERAGED
 from concord.training.callbacks.base import StepCallback
@@ -42,7 +42,7 @@ class EMA(StepCallback):
             self.weights = {name: tensor.detach().clone() for name, tensor in now.items()}
         if differing := sorted(now.keys() ^ self.weights.keys()):
             raise CheckpointError(f"the averaged weights of the checkpoint do not fit the model at {differing[0]}")
-        self.weights = {name: tensor.to(now[name].device) for name, tensor in self.weights.items()}
+        self.weights = {name: split_as(tensor.to(now[name].device), now[name]) for name, tensor in self.weights.items()}
 
     @torch.no_grad()
     def after_step(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
