@@ -229,7 +229,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pairs")
     parser.add_argument("--losses", choices=list(OF), nargs="+", default=list(OF))
     parser.add_argument("--width", type=int, default=512, help="embedding width")
-    parser.add_argument("--tile", type=int, default=2048, help="side of a tile")
+    parser.add_argument("--tile", type=int, default=1024, help="side of a tile")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--rounds", type=int, default=1, help="measurements of each loss")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
