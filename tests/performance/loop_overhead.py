@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from tests.composing import SMALL, compose_config
 
 from concord.data import TrainingLoader
 from concord.distributed import Ranks
-from concord.objectives import Step
+from concord.objectives import Step, Terms
 from concord.tasks.assemble import Parts, assemble
 from concord.tasks.train import build_trainer, fit
 from concord.tokenizers import Tokenizer
@@ -104,30 +104,33 @@ def with_bare_loop(cfg: dict[str, Any], parts: Parts, folder: Path) -> list[Stam
         loss = torch.stack([objectives[name].weight * term.loss for name, term in terms.items()]).sum()
         optimizer.zero_grad()
         loss.backward()
-        values: dict[str, Any] = {}
-        if done % log_every == 0:
-            norm = torch.nn.utils.get_total_norm([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None])
-            values = {"loss": loss, "logit_scale": method.model.similarity.scale, "gradient_norm": norm}
-            values["learning_rate"] = optimizer.param_groups[0]["lr"]
-            for name, term in terms.items():
-                weight = objectives[name].weight
-                values |= {f"loss/{name}": term.loss, f"weight/{name}": weight, f"contribution/{name}": weight * term.loss}
-                values |= {f"{name}/{key}": value for key, value in term.logs.items()}
-            values = {name: float(value) for name, value in values.items()}
+        values = logged(parts, optimizer, loss, terms) if done % log_every == 0 else {}
         optimizer.step()
         schedule.step()
         method.model.similarity.clamp_()
         for objective in objectives.values():
             objective.after_step(method.model, done / steps)
-        if done % log_every == 0:
+        if values:
             seconds = time.perf_counter() - since
             values |= {"samples_per_second": log_every * len(batch) / seconds, "data_wait": waited / seconds}
-            values |= {f"data/{name}": value for name, value in parts.data.report().values().items()}
-            log.write({"step": done, **values, "data/bad": parts.data.bad.causes.total()})
+            log.write({"step": done, **values})
             since, waited = time.perf_counter(), 0.0
     next(stream)  # the last step ends where the next batch is asked for
     log.close()
     return stamps
+
+
+def logged(parts: Parts, optimizer: torch.optim.Optimizer, loss: Tensor, terms: Mapping[str, Terms]) -> dict[str, float]:
+    """What a step writes down, before the optimizer's step."""
+    scale = parts.method.model.similarity.scale
+    norm = torch.nn.utils.get_total_norm([w.grad for group in optimizer.param_groups for w in group["params"] if w.grad is not None])
+    values = {"loss": loss, "logit_scale": scale, "gradient_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}
+    for name, term in terms.items():
+        weight = parts.method.objectives[name].weight
+        values |= {f"loss/{name}": term.loss, f"weight/{name}": weight, f"contribution/{name}": weight * term.loss}
+        values |= {f"{name}/{key}": value for key, value in term.logs.items()}
+    values |= {f"data/{name}": value for name, value in parts.data.report().values().items()}
+    return {name: float(value) for name, value in values.items()} | {"data/bad": float(parts.data.bad.causes.total())}
 
 
 class CSVLog:

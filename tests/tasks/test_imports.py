@@ -27,7 +27,7 @@ UNUSED = (
     "wandb",
     "webdataset",
 )
-"""Lightning brings in torchmetrics, and that SciPy, Matplotlib, torchvision and, where it is installed, transformers: none of it can be helped."""
+"""Not among them is what torchmetrics imports, which Lightning brings in: SciPy, Matplotlib, torchvision and transformers."""
 
 CODE = """
 import sys
