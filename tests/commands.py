@@ -39,6 +39,8 @@ def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool
         return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     with tempfile.TemporaryDirectory() as name:
         out, err = Path(name) / "out", Path(name) / "err"
+        out.touch()
+        err.touch()
         process = _SERVER.Process(target=_enter, args=(line[1:], folder, environment, out, err))
         process.start()
         process.join(timeout)
@@ -52,7 +54,7 @@ def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool
 def _enter(line: list[str], folder: Path, environment: Mapping[str, str], out: Path, err: Path) -> None:
     """Be the command, in a process that was just forked."""
     for file, number in ((out, 1), (err, 2)):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+        os.dup2(os.open(file, os.O_WRONLY), number)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
