@@ -10,6 +10,8 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +89,9 @@ class _Job:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             values = plain(cfg)
-            from concord import tasks  # brings in PyTorch, which takes seconds: not for a misspelt key
+            # Brings in PyTorch, which takes seconds: not for a misspelt key. timm imports wandb where it can and never uses it here.
+            with hidden("wandb"):
+                from concord import tasks
 
             return tasks.run(values, folder)
         except ConcordError as error:
@@ -109,6 +113,19 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     if missing:
         raise ConfigError(f"{missing[0]} has no value; give one, as in {missing[0]}=VALUE")
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """A package that is not imported yet cannot be imported inside, as if it were not installed."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say so
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def with_quoted_range(argument: str) -> str:
