@@ -22,7 +22,7 @@ from concord.tasks.assemble import Parts, assemble, check_config
 from concord.tasks.guard import refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
 from concord.tasks.record import save_config
-from concord.training import seed_everything
+from concord.training import leave_if_preempted, seed_everything
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,19 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     Args:
         cfg: the resolved configuration.
         folder: the run folder.
-        resume: the run folder again, where an interrupted run shall go on.
+        resume: the run folder again, where an interrupted run shall go on; "auto" where it may not have begun.
         checkpoint: a trained model to start from; its tokenizer is taken over.
 
     Returns:
         The last value of everything that was measured, by name.
+
+    Raises:
+        Preempted: after a signal that stopped the run, beside a user's mistakes.
     """
     check_config(cfg)
     save_config(cfg, folder)
     seed_everything(cfg["seed"])
-    last = _last_checkpoint(folder) if resume is not None else None
+    last = _last_checkpoint(folder, begun=resume != "auto") if resume is not None else None
     known = last if last is not None else checkpoint
     start = load(known) if known is not None else None
     parts = assemble(cfg, start.tokenizer if start is not None else None)
@@ -51,6 +54,7 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
         start_from(parts.method, start, str(checkpoint))
     trainer = build_trainer(cfg, folder, parts)
     fit(trainer, parts, last)
+    leave_if_preempted(trainer)
     if trainer.is_global_zero:
         _show(folder, parts.data.bad)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -136,11 +140,12 @@ def _batches(cfg: Mapping[str, Any]) -> int:
     return int(cfg["trainer"]["max_steps"]) * int(cfg["trainer"].get("accumulate", 1))
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
+def _last_checkpoint(folder: Path, begun: bool) -> Path | None:
     last = folder / "checkpoints" / "last.ckpt"
     if last.is_file():
         return last
-    log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
+    if begun:
+        log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
     return None
 
 

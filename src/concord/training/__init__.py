@@ -6,12 +6,14 @@ from concord.training.callbacks import (
     DataReport,
     GradientNorm,
     LearningRate,
+    Preemption,
     Progress,
     RunRecord,
     StartSummary,
     StopOnNonFinite,
     StopTogether,
     Throughput,
+    leave_if_preempted,
 )
 from concord.training.callbacks.base import is_logging_step
 from concord.training.checkpointing import AtomicCheckpointIO
@@ -35,6 +37,7 @@ __all__ = [
     "LearningRate",
     "Linear",
     "OptimizerSettings",
+    "Preemption",
     "Progress",
     "RandomStates",
     "RunLogger",
@@ -48,6 +51,7 @@ __all__ = [
     "TimmOptimizer",
     "WandbLogger",
     "is_logging_step",
+    "leave_if_preempted",
     "make_trainer",
     "preserved_random_state",
     "processes",
