@@ -42,12 +42,13 @@ class MissingExtraError(ConcordError):
         return type(self), self._named  # by itself, an exception is unpickled from its message
 
 
-class Preempted(Exception):
-    """A run that a signal stopped after a whole step, with a checkpoint.
+class Preempted(BaseException):
+    """A run that a signal stopped after a whole step, with a checkpoint. No mistake: who catches errors lets it pass, as Ctrl+C.
 
     Args:
         by: the signal.
         step: after which it stopped.
+        folder: of the run.
         first: whether this is the process that speaks for all of them.
 
     Attributes:
@@ -55,8 +56,8 @@ class Preempted(Exception):
             processes but the first.
     """
 
-    def __init__(self, by: signal.Signals, step: int, first: bool = True) -> None:
-        super().__init__(f"stopped by {by.name} after step {step}; resume=FOLDER goes on from there")
+    def __init__(self, by: signal.Signals, step: int, folder: str, first: bool = True) -> None:
+        super().__init__(f"stopped by {by.name} after step {step}; resume={folder} goes on from there")
         self.first = first
         self.code = {signal.SIGUSR1: 75}.get(by, 128 + by) if first else 0
 

@@ -115,10 +115,10 @@ class Cluster:
                 daemon.wait()
         self._daemons.clear()
 
-    def run(self, *command: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, folder: Path | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A command in the environment of this cluster."""
         return subprocess.run(
-            command, env={**self.environment, **environment}, capture_output=True, text=True, timeout=timeout, check=False
+            command, cwd=folder, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
         )
 
     def job(self, job: str) -> dict[str, str]:

@@ -22,13 +22,11 @@ class Run:
     Args:
         folder: where everything goes, absolute; all processes share it.
         arguments: of `run.py`.
-        resumable: whether the same command, given again, goes on where the run stopped.
         slurm: what it needs.
     """
 
     folder: Path
     arguments: tuple[str, ...]
-    resumable: bool
     slurm: Slurm
 
 
@@ -74,11 +72,9 @@ def _parameters(runs: Sequence[Run]) -> dict[str, object]:
     """As submitit takes them."""
     slurm, array = runs[0].slurm, len(runs) > 1
     log = str(log_folder(runs)).replace("%", "%%") + ("/%A_%a.log" if array else "/%j.log")
-    further = {"chdir": str(Path.cwd()), "output": log, "requeue": True, **(slurm.options or {})}
+    further = {"chdir": str(Path.cwd()), "output": log, "requeue": True, "signal": f"USR1@{slurm.grace}", **(slurm.options or {})}
     if slurm.memory is not None:
         further["mem"] = slurm.memory
-    if runs[0].resumable:
-        further["signal"] = f"USR1@{slurm.grace}"
     same = ("job_name", "nodes", "cpus_per_task", "time", "partition", "account", "qos", "constraint", "exclude")
     return {
         **{name: getattr(slurm, name) for name in same},
@@ -107,8 +103,8 @@ def _arguments(run: Run) -> list[str]:
 
 def _start(run: Run, program: Path) -> list[str]:
     further = [f"--{name}" if value is True else f"--{name}={value}" for name, value in sorted((run.slurm.srun or {}).items())]
-    options = ["--kill-on-bad-exit=1", "--label", "--unbuffered", f"--cpus-per-task={run.slurm.cpus_per_task}", *further]
-    python = shlex.join([sys.executable, str(program)])
+    options = ["--kill-on-bad-exit=1", "--label", f"--cpus-per-task={run.slurm.cpus_per_task}", *further]
+    python = shlex.join([sys.executable, "-u", str(program)])  # srun --unbuffered would give each process a terminal
     return [f'export {LAUNCHED}="$run_folder"', f"srun {shlex.join(options)} \\", f'    {python} "${{arguments[@]}}"', "code=$?"]
 
 

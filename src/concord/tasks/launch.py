@@ -45,11 +45,10 @@ def plan_launch(cfg: Mapping[str, Any], folder: Path, arguments: Sequence[str]) 
     launcher = build_launcher(cfg)
     if isinstance(launcher, Local):
         return None
-    resumable = "resume" in cfg["task"]
-    if resumable:
+    if "resume" in cfg["task"]:  # the same command, given again, goes on where the run stopped
         check_config(cfg)
         arguments = [*(argument for argument in arguments if not argument.startswith("resume=")), "resume=auto"]
-    return Run(folder, tuple(argument for argument in arguments if not argument.startswith("dry_run=")), resumable, launcher)
+    return Run(folder, tuple(argument for argument in arguments if not argument.startswith("dry_run=")), launcher)
 
 
 def _check_trainer(launcher: Slurm, trainer: Mapping[str, Any]) -> None:

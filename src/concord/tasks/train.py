@@ -10,10 +10,11 @@ from typing import Any
 import lightning as L
 from rich.console import Console
 
+from concord import signals
 from concord.benchmarks import Results
 from concord.config import build
 from concord.data import BadSamples, PartPlan
-from concord.errors import CheckpointError
+from concord.errors import CheckpointError, ConcordError
 from concord.methods import Pretrainer
 from concord.models.checkpoint import load
 from concord.models.scorer import Scorer
@@ -65,11 +66,14 @@ def fit(trainer: L.Trainer, parts: Parts, last: Path | None) -> None:
 
     Raises:
         DataError: when a process that reads data died, beside what Lightning raises.
+        ConcordError: when it died of the SIGTERM that ends this one, in the middle of a step.
     """
     try:
         trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
     except RuntimeError as error:
         if (death := parts.data.explain(error)) is not None:
+            if signals.heard() is signals.STOP:
+                raise ConcordError("stopped by SIGTERM in the middle of a step; resume goes on from the last checkpoint") from error
             raise death from error
         raise
 

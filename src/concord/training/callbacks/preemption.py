@@ -59,4 +59,4 @@ def leave_if_preempted(trainer: L.Trainer) -> None:
     by = preempted_by(trainer)
     if by is not None:
         trainer.strategy.barrier("preempted")
-        raise Preempted(by, trainer.global_step, first=trainer.is_global_zero)
+        raise Preempted(by, trainer.global_step, trainer.default_root_dir, first=trainer.is_global_zero)
