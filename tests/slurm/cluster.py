@@ -135,7 +135,7 @@ class Cluster:
         final = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
         until = time.monotonic() + timeout
         while (found := self.job(job)).get("JobState") not in states:
-            if time.monotonic() > until or found.get("JobState") in final:
+            if time.monotonic() > until or not found or found["JobState"] in final:
                 raise RuntimeError(f"job {job} is {found}, not {states}")
             time.sleep(0.2)
         return found
@@ -148,7 +148,9 @@ class Cluster:
         name = "-".join([program, *(argument for argument in arguments if argument.startswith("node"))])
         with (self.folder / f"{name}.out.log").open("wb") as log:
             path = shutil.which(program, path=_path())
-            daemon = subprocess.Popen([str(path), *arguments], env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            # With the tests, however they end: also where they are killed.
+            command = ["setpriv", "--pdeathsig", "TERM", str(path), *arguments]
+            daemon = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self._daemons.append(daemon)
 
     def _await(self, ready: Callable[[], bool], what: str) -> None:

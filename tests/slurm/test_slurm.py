@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,8 +36,9 @@ def launch(cluster: Cluster, folder: Path, *arguments: str) -> str:
     """Submit with `run.py` in an empty folder; gives the job's id."""
     done = cluster.run(sys.executable, str(ROOT / "run.py"), *arguments, folder=folder, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "scancel" in done.stdout
-    return done.stdout.split()[2].rstrip(":")
+    submitted = re.search(r"^submitted job (\d+): ", done.stdout, flags=re.MULTILINE)
+    assert submitted is not None, done.stdout
+    return submitted[1]
 
 
 def weights(folder: Path, name: str = "step_000000060") -> dict[str, torch.Tensor]:
