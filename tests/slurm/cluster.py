@@ -117,9 +117,7 @@ class Cluster:
 
     def run(self, *command: str, folder: Path | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A command in the environment of this cluster."""
-        return subprocess.run(
-            command, cwd=folder, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        return subprocess.run(command, cwd=folder, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
 
     def job(self, job: str) -> dict[str, str]:
         """What SLURM knows of a job or an element of an array: JobState, ExitCode, Restarts, NodeList, ..."""

@@ -6,19 +6,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.composing import SMALL, compose_config
+from tests.conftest import RunPy
 
 from concord.errors import ConcordError, MissingExtraError
 from concord.launching import Run, job_script
 from concord.launching.environment import LAUNCHED
 from concord.tasks import to_launch
-from tests.composing import SMALL, compose_config
-from tests.conftest import RunPy
 
 MISTAKES = [
     (("launcher=slurm", "trainer.devices=2"), "trainer.devices=2 and launcher.tasks_per_node=1 disagree; set launcher.gpus_per_node alone"),
     (("launcher=slurm", "trainer.nodes=2"), "trainer.nodes=2 and launcher.nodes=1 disagree; set launcher.nodes alone"),
     (("launcher=slurm", "trainer.accelerator=cpu"), "trainer.accelerator=cpu and launcher.gpus_per_node=1 disagree"),
-    (("launcher=slurm", "launcher.gpus_per_node=0", "launcher.tasks_per_node=1", "trainer.accelerator=gpu"), "set launcher.gpus_per_node=N"),
+    (
+        ("launcher=slurm", "launcher.gpus_per_node=0", "launcher.tasks_per_node=1", "trainer.accelerator=gpu"),
+        "set launcher.gpus_per_node=N",
+    ),
     (("launcher=slurm", "launcher.gpus_per_node=0"), "launcher: tasks_per_node must be at least 1"),
     (("launcher=slurm", "launcher.nodes=many"), "launcher.nodes: expected int, got 'many'"),
     (("launcher=slurm", "launcher.time=soon"), "launcher: time must be minutes"),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from concord.errors import IncompatibleError, LaunchError, MissingExtraError
 from concord.launching.environment import LAUNCHED
@@ -59,7 +60,7 @@ def job_script(runs: Sequence[Run], program: Path) -> str:
     except ImportError as error:
         raise MissingExtraError("submitit", "slurm") from error
     body = "\n".join([*_choice(runs), "", *_start(runs[0], program), "", *_end(slurm, array=len(runs) > 1)])
-    return _make_sbatch_string(command=body, folder=log_folder(runs), use_srun=False, **_parameters(runs)) + "\n"  # type: ignore[no-any-return]
+    return _make_sbatch_string(command=body, folder=log_folder(runs), use_srun=False, **_parameters(runs)) + "\n"
 
 
 def _differing(one: Slurm, other: Slurm) -> str | None:
@@ -68,7 +69,7 @@ def _differing(one: Slurm, other: Slurm) -> str | None:
     return next((name for name in names if getattr(one, name) != getattr(other, name)), None)
 
 
-def _parameters(runs: Sequence[Run]) -> dict[str, object]:
+def _parameters(runs: Sequence[Run]) -> dict[str, Any]:
     """As submitit takes them."""
     slurm, array = runs[0].slurm, len(runs) > 1
     log = str(log_folder(runs)).replace("%", "%%") + ("/%A_%a.log" if array else "/%j.log")

@@ -21,7 +21,20 @@ from concord.tasks.profile_data import profile_data
 from concord.tasks.report import report
 from concord.tasks.train import train
 
-__all__ = ["catalog", "compare", "evaluate", "export", "inspect", "negatives", "prepare", "profile_data", "report", "run", "to_launch", "train"]
+__all__ = [
+    "catalog",
+    "compare",
+    "evaluate",
+    "export",
+    "inspect",
+    "negatives",
+    "prepare",
+    "profile_data",
+    "report",
+    "run",
+    "to_launch",
+    "train",
+]
 
 TASK_KEYS = ("resume", "checkpoint", "runs", "output")
 RUN_KEYS = ("name", "group", "seed", "task", "preprocess", "model", "tokenizer", "method", "data", "benchmark", "benchmark_data", "scorer")

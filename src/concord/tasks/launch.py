@@ -60,5 +60,6 @@ def _check_trainer(launcher: Slurm, trainer: Mapping[str, Any]) -> None:
             )
     accelerator = trainer.get("accelerator")
     if (accelerator == "gpu" and launcher.gpus_per_node == 0) or (accelerator == "cpu" and launcher.gpus_per_node > 0):
+        found = f"trainer.accelerator={accelerator} and launcher.gpus_per_node={launcher.gpus_per_node}"
         way = "launcher.gpus_per_node=0 launcher.tasks_per_node=N" if accelerator == "cpu" else "launcher.gpus_per_node=N"
-        raise IncompatibleError(f"trainer.accelerator={accelerator} and launcher.gpus_per_node={launcher.gpus_per_node} disagree; set {way}")
+        raise IncompatibleError(f"{found} disagree; set {way}")

@@ -12,7 +12,10 @@ from concord.launching import process_index
 
 
 def save_config(cfg: Mapping[str, Any], folder: Path) -> None:
-    """The resolved configuration as `config.yaml`, by the first process. It is never edited afterwards; a resumed run writes what it resolved to."""
+    """The resolved configuration as `config.yaml`, written by the first process.
+
+    It is never edited afterwards; a resumed run writes what it resolved to.
+    """
     if process_index() > 0:
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import lightning as L
 import torch
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import Checkpoint
 
 from concord.errors import ConfigError
@@ -115,7 +115,7 @@ def place(accelerator: Accelerator, devices: int | Literal["auto"], nodes: int) 
 
 
 def _cluster() -> list[SLURMEnvironment]:
-    """Rank and address as SLURM gives them. Lightning's own requeueing is off: it saves in the middle of a step, apart from `Checkpoints`."""
+    """Rank and address as SLURM gives them. Lightning's own requeueing is off: it saves in the middle of a step, on its own."""
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
