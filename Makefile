@@ -9,7 +9,7 @@ demo: install
 	$(VENV)/bin/python run.py experiment=quickstart
 
 test: install lint
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
+	$(VENV)/bin/python -m pytest -n 2
 
 lint: install
 	$(VENV)/bin/ruff check .

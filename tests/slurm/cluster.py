@@ -23,11 +23,12 @@ PROGRAMS = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-clien
 
 CONFIGURATION = """\
 ClusterName=concord
+FirstJobId={job}
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={controller}
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=5
+AuthInfo=socket={folder}/munge.socket,cred_expire=10
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
@@ -45,7 +46,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
-KillWait=5
+KillWait=2
 SlurmdTimeout=30
 MailProg=/bin/true
 PrologFlags=NoHold
@@ -53,7 +54,8 @@ NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={first} CPUs=4 Rea
 NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={second} CPUs=4 RealMemory=8000
 PartitionName=main Nodes=node[1-2] Default=YES MaxTime=60 State=UP
 """
-# cred_expire is also how long SLURM holds a requeued job back; by itself that is two minutes.
+# cred_expire is also how long SLURM holds a requeued job back; by itself that is two minutes. It has to be longer than KillWait and
+# what srun adds: the srun of a lost node's job, which still waits for it, else ends the step of the same number that began anew.
 
 
 def missing() -> str | None:
@@ -65,7 +67,7 @@ def missing() -> str | None:
 
 
 class Cluster:
-    """The running daemons.
+    """The running daemons. Several may run beside one another, as where tests are shared among processes.
 
     Args:
         folder: of the configuration, the state and the logs; its path is short, because munge's socket lies in it.
@@ -88,7 +90,9 @@ class Cluster:
         (self.folder / "munge.key").write_bytes(secrets.token_bytes(128))
         (self.folder / "munge.key").chmod(0o600)
         controller, first, second = _free_ports(3)
-        values = {"folder": self.folder, "controller": controller, "first": first, "second": second}
+        # Where the processes of a job meet follows from its number; two clusters on one machine must not give the same ones.
+        job = 100 * (1 + secrets.randbelow(98))
+        values = {"folder": self.folder, "job": job, "controller": controller, "first": first, "second": second}
         (self.folder / "slurm.conf").write_text(CONFIGURATION.format(**values))
         files = {"key": "munge.key", "socket": "munge.socket", "pid": "munge.pid", "log": "munge.log", "seed": "munge.seed"}
         names = {"key": "--key-file", "socket": "--socket", "pid": "--pid-file", "log": "--log-file", "seed": "--seed-file"}

@@ -19,8 +19,6 @@ from tests.composing import SMALL_MODEL
 from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 
-pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.filterwarnings("ignore::ResourceWarning")]
-
 DATA = ("data.source.size=256", "data.source.image_size=32", "data.batch_size=8", "data.workers=0", "benchmark=off")
 # Adam divides by the size of the gradient; with its usual eps it makes rounding errors of gradients that are zero as large as any.
 NUMBERS = ("optimizer.eps=1e-3", "trainer.max_steps=60", "trainer.log_every=1", "trainer.accelerator=cpu")
