@@ -10,10 +10,11 @@ from typing import Any
 import lightning as L
 from rich.console import Console
 
+from concord import signals
 from concord.benchmarks import Results
 from concord.config import build
 from concord.data import BadSamples, PartPlan
-from concord.errors import CheckpointError
+from concord.errors import CheckpointError, ConcordError
 from concord.methods import Pretrainer
 from concord.models.adapters import without_adapters
 from concord.models.checkpoint import load
@@ -23,7 +24,7 @@ from concord.tasks.assemble import Parts, assemble, check_config
 from concord.tasks.guard import keep_to_owner, refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
 from concord.tasks.record import save_config
-from concord.training import seed_everything
+from concord.training import leave_if_preempted, seed_everything
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +35,19 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     Args:
         cfg: the resolved configuration.
         folder: the run folder.
-        resume: the run folder again, where an interrupted run shall go on.
+        resume: the run folder again, where an interrupted run shall go on; "auto" where it may not have begun.
         checkpoint: a trained model to start from; its tokenizer is taken over.
 
     Returns:
         The last value of everything that was measured, by name.
+
+    Raises:
+        Preempted: after a signal that stopped the run, beside a user's mistakes.
     """
     check_config(cfg)
     save_config(cfg, folder)
     seed_everything(cfg["seed"])
-    last = _last_checkpoint(folder) if resume is not None else None
+    last = _last_checkpoint(folder, begun=resume != "auto") if resume is not None else None
     known = last if last is not None else checkpoint
     start = load(known) if known is not None else None
     parts = assemble(cfg, start.tokenizer if start is not None else None)
@@ -53,6 +57,7 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
         start_from(parts.method, start, str(checkpoint))
     trainer = build_trainer(cfg, folder, parts)
     fit(trainer, parts, last)
+    leave_if_preempted(trainer)
     if trainer.is_global_zero:
         _show(folder, parts.data.bad)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -63,11 +68,14 @@ def fit(trainer: L.Trainer, parts: Parts, last: Path | None) -> None:
 
     Raises:
         DataError: when a process that reads data died, beside what Lightning raises.
+        ConcordError: when it died of the SIGTERM that ends this one, in the middle of a step.
     """
     try:
         trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
     except RuntimeError as error:
         if (death := parts.data.explain(error)) is not None:
+            if signals.heard() is signals.STOP:
+                raise ConcordError("stopped by SIGTERM in the middle of a step; resume goes on from the last checkpoint") from error
             raise death from error
         raise
 
@@ -140,11 +148,12 @@ def _batches(cfg: Mapping[str, Any]) -> int:
     return int(cfg["trainer"]["max_steps"]) * int(cfg["trainer"].get("accumulate", 1))
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
+def _last_checkpoint(folder: Path, begun: bool) -> Path | None:
     last = folder / "checkpoints" / "last.ckpt"
     if last.is_file():
         return last
-    log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
+    if begun:
+        log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
     return None
 
 

@@ -7,12 +7,14 @@ from concord.training.callbacks import (
     DataReport,
     GradientNorm,
     LearningRate,
+    Preemption,
     Progress,
     RunRecord,
     StartSummary,
     StopOnNonFinite,
     StopTogether,
     Throughput,
+    leave_if_preempted,
 )
 from concord.training.callbacks.base import is_logging_step
 from concord.training.checkpointing import AtomicCheckpointIO
@@ -41,6 +43,7 @@ __all__ = [
     "Linear",
     "LoRA",
     "OptimizerSettings",
+    "Preemption",
     "Progress",
     "RandomStates",
     "RunLogger",
@@ -56,6 +59,7 @@ __all__ = [
     "Tuning",
     "WandbLogger",
     "is_logging_step",
+    "leave_if_preempted",
     "make_trainer",
     "preserved_random_state",
     "processes",

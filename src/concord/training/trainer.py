@@ -8,6 +8,7 @@ from typing import Literal
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import Checkpoint
 
 from concord.errors import ConfigError
@@ -86,7 +87,7 @@ def make_trainer(
         deterministic=deterministic,
         callbacks=sorted(callbacks, key=lambda one: not isinstance(one, EMA)),  # weights are averaged before anybody looks at them
         logger=loggers,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *_cluster()],
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -116,6 +117,11 @@ def place(accelerator: Accelerator, devices: int | Literal["auto"], nodes: int) 
     if isinstance(devices, int) and devices > found:
         raise ConfigError(f"trainer.devices={devices}, but PyTorch finds {found} GPUs")
     return "gpu", devices
+
+
+def _cluster() -> list[SLURMEnvironment]:
+    """Rank and address as SLURM gives them. Lightning's own requeueing is off: it saves in the middle of a step, on its own."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def _check_numbers(max_steps: int, gradient_clip: float | None, accumulate: int, log_every: int) -> None:

@@ -6,6 +6,7 @@ from concord.training.callbacks.data import DataReport
 from concord.training.callbacks.ema import EMA
 from concord.training.callbacks.monitors import GradientNorm, LearningRate
 from concord.training.callbacks.nonfinite import StopOnNonFinite
+from concord.training.callbacks.preemption import Preemption, leave_if_preempted
 from concord.training.callbacks.progress import Progress
 from concord.training.callbacks.record import RunRecord
 from concord.training.callbacks.summary import StartSummary
@@ -19,10 +20,12 @@ __all__ = [
     "DataReport",
     "GradientNorm",
     "LearningRate",
+    "Preemption",
     "Progress",
     "RunRecord",
     "StartSummary",
     "StopOnNonFinite",
     "StopTogether",
     "Throughput",
+    "leave_if_preempted",
 ]

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from concord.training.callbacks.base import StepCallback
+from concord.training.callbacks.preemption import preempted_by
 from concord.training.compute import uncompiled
 from concord.training.loggers import RunLogger
 from concord.training.randomness import preserved_random_state
@@ -53,7 +54,7 @@ class BenchmarkCallback(StepCallback):
     Args:
         measure: runs the benchmark on the module as it is now; every rank calls it.
         every_n_steps: None for the end only.
-        at_end: whether to measure after the last step.
+        at_end: whether to measure after the last step; not where a signal stops the run before it.
     """
 
     def __init__(self, measure: Callable[[L.LightningModule], Results], every_n_steps: int | None = None, at_end: bool = True) -> None:
@@ -72,7 +73,7 @@ class BenchmarkCallback(StepCallback):
             self._measure(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.at_end and self._measured_step != trainer.global_step:
+        if self.at_end and self._measured_step != trainer.global_step and preempted_by(trainer) is None:
             self._measure(trainer, pl_module)
 
     def _measure(self, trainer: L.Trainer, module: L.LightningModule) -> None:

@@ -73,7 +73,7 @@ class Checkpoints(StepCallback, Checkpoint):
         step = trainer.global_step
         better = self._is_better(trainer)
         numbered = step % self.every_n_steps == 0
-        if numbered or better or step == trainer.max_steps or self._is_time(trainer):
+        if numbered or better or step == trainer.max_steps or trainer.should_stop or self._is_time(trainer):
             self._save(trainer, better, numbered)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -13,14 +13,15 @@ import lightning as L
 import torch
 
 from concord.files import write_json
+from concord.training.callbacks.preemption import preempted_by
 from concord.training.provenance import command, git_commit, versions
 
 
 class RunRecord(L.Callback):
     """Keeps `run.json` (status, versions, command, parameters, time) and writes `metrics.json` (final values by flat name).
 
-    The status is "running", then "finished", "interrupted" or "failed" with the error's one line. A run that is killed stays
-    "running". The wall time adds up over resumptions.
+    The status is "running", then "finished", "preempted" by a signal, "interrupted" or "failed" with the error's one line. A run
+    that is killed stays "running". The wall time adds up over resumptions.
 
     Args:
         details: what else to write at the end, such as the bad examples of the data by cause; plain JSON values by name.
@@ -62,7 +63,7 @@ class RunRecord(L.Callback):
             write_json(Path(trainer.default_root_dir) / "run.json", self._record)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._close(trainer, "finished")
+        self._close(trainer, "finished" if preempted_by(trainer) is None else "preempted")
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
