@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from concord.config import TARGET, build, is_node, locate, nodes
 from concord.errors import CheckpointError, ConcordError
 from concord.images import Preprocess
+from concord.integrity import altered
 from concord.models.dual_encoder import DualEncoder
 from concord.models.interop import EXPORTS, onnx, read_foreign
 from concord.models.interop.contents import FORMAT, Contents, describe
@@ -193,6 +194,8 @@ def _read_training(path: Path) -> Contents:
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f"{path} is damaged: its weights are not all tensors")
+    if (name := altered(path, weights)) is not None:
+        raise CheckpointError(f"{path} is damaged: {name} is not as it was written; take an earlier checkpoint")
     return Contents(state[ENTRY], weights)
 
 

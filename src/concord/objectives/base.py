@@ -92,6 +92,11 @@ class Step:
             self._embeddings[key] = self.model.embed_text(self.text(view))
         return self._embeddings[key]
 
+    @property
+    def embedded(self) -> dict[str, Embeddings]:
+        """What was embedded so far, by view."""
+        return {view: embeddings for (_, view), embeddings in self._embeddings.items()}
+
 
 class Objective(nn.Module):
     """One term of the loss: settings, heads and state of its own, and the views that it needs.

@@ -1,20 +1,22 @@
 """Everything between a method and a trained model: optimizers, schedules, the trainer, callbacks, loggers, resumption."""
 
 from concord.training.callbacks import (
+    Alarms,
     BenchmarkCallback,
     Checkpoints,
     DataReport,
     GradientNorm,
+    Guard,
     LearningRate,
     Progress,
     RunRecord,
     StartSummary,
-    StopOnNonFinite,
+    StepWatchdog,
     StopTogether,
     Throughput,
 )
-from concord.training.callbacks.base import is_logging_step
-from concord.training.checkpointing import AtomicCheckpointIO
+from concord.training.callbacks.base import is_logging_step, was_taken_away
+from concord.training.checkpointing import AtomicCheckpointIO, newest_good
 from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
 from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
 from concord.training.processes import processes
@@ -24,6 +26,7 @@ from concord.training.trainer import make_trainer
 
 __all__ = [
     "AdamW",
+    "Alarms",
     "AtomicCheckpointIO",
     "BenchmarkCallback",
     "CSVLogger",
@@ -32,6 +35,7 @@ __all__ = [
     "Cosine",
     "DataReport",
     "GradientNorm",
+    "Guard",
     "LearningRate",
     "Linear",
     "OptimizerSettings",
@@ -41,7 +45,7 @@ __all__ = [
     "RunRecord",
     "Schedule",
     "StartSummary",
-    "StopOnNonFinite",
+    "StepWatchdog",
     "StopTogether",
     "TensorBoardLogger",
     "Throughput",
@@ -49,7 +53,9 @@ __all__ = [
     "WandbLogger",
     "is_logging_step",
     "make_trainer",
+    "newest_good",
     "preserved_random_state",
     "processes",
     "seed_everything",
+    "was_taken_away",
 ]
