@@ -64,6 +64,7 @@ class Fault:
         first = {"tensor": found.name, "rank": found.rank, "keys": found.keys} if found is not None else None
         line = {"step": self.step, "what": self.what, "policy": self.policy, "not_finite": self.details, "first": first, "keys": keys}
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
