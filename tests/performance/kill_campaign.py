@@ -201,7 +201,7 @@ def differences(first: Any, second: Any, path: str = "") -> Iterator[str]:
 
     if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
         alike = first.dtype == second.dtype and first.shape == second.shape
-        if not alike or not torch.equal(first.contiguous().view(torch.uint8), second.contiguous().view(torch.uint8)):
+        if not alike or not torch.equal(_bits(first), _bits(second)):
             yield path
     elif isinstance(first, dict) and isinstance(second, dict):
         for key in sorted({*first, *second}, key=str):
@@ -216,6 +216,12 @@ def differences(first: Any, second: Any, path: str = "") -> Iterator[str]:
             yield from differences(one, other, f"{path}[{index}]")
     elif first != second and not (isinstance(first, float) and isinstance(second, float) and math.isnan(first) and math.isnan(second)):
         yield f"{path}: {first!r} and {second!r}"
+
+
+def _bits(tensor: Any) -> Any:
+    import torch
+
+    return tensor.contiguous().flatten().view(torch.uint8)
 
 
 def compare(whole: Path, killed: Path) -> list[str]:

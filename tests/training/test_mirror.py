@@ -127,7 +127,11 @@ def test_a_slow_mirror_holds_nothing_up_for_long(tmp_path: Path, monkeypatch: py
     with pytest.warns(UserWarning, match="copying was not done after 0 s; the mirror lacks the end of the run"):
         mirror.close()
     assert time.monotonic() - started < 5
-    gate.set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gate.set()
+        assert mirror._thread is not None
+        mirror._thread.join(10)
 
 
 @pytest.mark.parametrize("settings", [{"url": "/a/folder"}, {"url": "s3://bucket", "wait": -1.0}])

@@ -33,7 +33,7 @@ class Telling(TinyModule):
 def told(folder: Path, module: L.LightningModule, steps: int = 8, **settings: Any) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        tiny_run(folder, steps, [Alarms(in_a_row=3, **settings)], module=module, log_every=1)  # type: ignore[arg-type]
+        tiny_run(folder, steps, [Alarms(lasting=2, **settings)], module=module, log_every=1)  # type: ignore[arg-type]
     return [str(warning.message) for warning in caught]
 
 
@@ -61,7 +61,7 @@ def test_a_real_method_logs_how_alike_its_embeddings_are(tmp_path: Path) -> None
     assert 1 <= values["embedding_rank/caption"] <= 7
 
 
-@pytest.mark.parametrize("settings", [{"cosine": 0.0}, {"rank": 0.5}, {"in_a_row": 0}])
+@pytest.mark.parametrize("settings", [{"cosine": 0.0}, {"rank": 0.5}, {"lasting": 0}])
 def test_wrong_values_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         Alarms(**settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 
 import lightning as L
 
@@ -19,24 +18,24 @@ class Alarms(StepCallback):
     Args:
         cosine: a mean cosine above it is a collapse, in (0, 1].
         rank: fewer directions than these are a collapse, at least 1.
-        in_a_row: logging steps that a collapse must last, at least 1.
+        lasting: optimizer steps that a collapse must last, at least 1.
     """
 
     NEAR = 1e-3
     """How near to its bound, relative to it, the logit scale counts as there."""
 
-    def __init__(self, cosine: float = 0.98, rank: float = 1.5, in_a_row: int = 20) -> None:
+    def __init__(self, cosine: float = 0.98, rank: float = 1.5, lasting: int = 1000) -> None:
         super().__init__()
         if not 0 < cosine <= 1:
             raise ValueError(f"cosine must lie in (0, 1], got {cosine}")
         if rank < 1:
             raise ValueError(f"rank must be at least 1, got {rank}")
-        if in_a_row < 1:
-            raise ValueError(f"in_a_row must be at least 1, got {in_a_row}")
+        if lasting < 1:
+            raise ValueError(f"lasting must be at least 1, got {lasting}")
         self.cosine = cosine
         self.rank = rank
-        self.in_a_row = in_a_row
-        self._rows: Counter[str] = Counter()
+        self.lasting = lasting
+        self._since: dict[str, int] = {}
         self._told: set[str] = set()
 
     def after_step(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -53,8 +52,9 @@ class Alarms(StepCallback):
             self._look_at_scale(trainer, pl_module, values["logit_scale"])
 
     def _count(self, trainer: L.Trainer, name: str, bad: bool, what: str) -> None:
-        self._rows[name] = self._rows[name] + 1 if bad else 0
-        if self._rows[name] >= self.in_a_row:
+        if not bad:
+            self._since.pop(name, None)
+        elif trainer.global_step - self._since.setdefault(name, trainer.global_step) >= self.lasting:
             self._warn(trainer, name, f"{what}: they have collapsed; a lower optimizer.lr or a longer schedule.warmup may help")
 
     def _look_at_scale(self, trainer: L.Trainer, module: L.LightningModule, value: float) -> None:
