@@ -59,6 +59,6 @@ def altered(path: Path, tensors: Mapping[str, Tensor]) -> str | None:
             continue
         looked_at.add(storage.data_ptr())
         content = torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[call-overload]
-        if (storage.nbytes(), zlib.crc32(content.numpy())) not in written:
+        if (storage.nbytes(), zlib.crc32(content.numpy().data)) not in written:
             return name
     return None

@@ -79,7 +79,7 @@ class _Looker:
             self.look(f"the output of {name}", tensors)
             for tensor in tensors:
                 if tensor.requires_grad:
-                    tensor.register_hook(lambda gradient: self.look(f"the gradient of the output of {name}", [gradient]))
+                    tensor.register_hook(lambda gradient: self.look(f"the gradient of the output of {name}", [gradient]))  # type: ignore[no-untyped-call]
 
         return after
 
@@ -106,7 +106,7 @@ def diagnose(trainer: L.Trainer, module: L.LightningModule, drawn: Sequence[Draw
             if each.states[1] is not None:
                 torch.cuda.set_rng_state(each.states[1], device)
             with trainer.precision_plugin.train_step_context():
-                loss = module.training_step(each.batch, each.index)
+                loss: Tensor = module.training_step(each.batch, each.index)  # type: ignore[assignment]
             # Not `backward`: that would add to the gradients, and DDP would send them round.
             torch.autograd.grad(loss, trained, allow_unused=True)
     found = [finding for finding in ranks.gather_objects(looker.found) if finding is not None]
@@ -170,5 +170,5 @@ def _keys(batch: Any, tensor: Tensor) -> list[str]:
     if not keys or tensor.ndim == 0 or tensor.shape[0] % len(keys):
         return keys
     bad = ~torch.isfinite(tensor).flatten(1).all(dim=1) if tensor.ndim > 1 else ~torch.isfinite(tensor)
-    rows = bad.unflatten(0, (len(keys), -1)).any(dim=1).tolist()  # views with several draws have several rows per example
+    rows = bad.reshape(len(keys), -1).any(dim=1).tolist()  # views with several draws have several rows per example
     return [key for key, is_bad in zip(keys, rows, strict=True) if is_bad]

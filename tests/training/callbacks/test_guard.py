@@ -209,6 +209,24 @@ def test_skipping_leaves_a_run_that_never_saw_the_batch(tmp_path: Path, factor: 
     assert same(module, by_hand(fresh({}), 12, skipped=(4, 7)))
 
 
+def test_one_bad_batch_of_several_takes_the_whole_step_away(tmp_path: Path) -> None:
+    class OneOfTwo(Poisoned):
+        def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+            return super().training_step(batch, batch_idx) * (NAN if batch_idx == 6 else 1.0)
+
+    torch.manual_seed(3)
+    module = OneOfTwo({})
+    before: list[Tensor] = []
+
+    class Note(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: object) -> None:
+            before.append(torch.cat([weights(pl_module), module.net[1].running_mean]))  # type: ignore[arg-type, list-item]
+
+    with pytest.warns(UserWarning, match=r"step 4: the loss is not finite; first .* net\.3; the step was skipped"):
+        tiny_run(tmp_path, 6, [Guard(non_finite="skip"), Note()], 2, module=module, accumulate=2)
+    assert [torch.equal(before[index], before[index + 2]) for index in range(1, 10, 2)] == [False, False, True, False, False]
+
+
 def test_a_bad_gradient_can_be_skipped(tmp_path: Path) -> None:
     module = BadGradient(4)
     with pytest.warns(UserWarning, match="the step was skipped"):
