@@ -46,6 +46,7 @@ def main(conf_folder: Path) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as exceptions instead of as printed stack traces
     # Threads that spin long while they wait take the cores from the loader's workers, and a step takes ten times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    logging.raiseExceptions = False  # a log file on a full disk is no reason for a stack trace at every line
     if LAUNCHED in os.environ:
         signals.listen(signals.GO_ON_LATER)  # SLURM may send it before training begins
     register_resolvers()

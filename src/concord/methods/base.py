@@ -12,16 +12,19 @@ from torch.distributed.tensor import DTensor
 
 from concord.distributed import Ranks, whole
 from concord.errors import IncompatibleError
+from concord.functional.collapse import mean_cosine, participation_ratio
 from concord.methods.sources import SourceLosses
 from concord.models import DualEncoder
 from concord.models.adapters import merged
 from concord.models.checkpoint import ADAPTERS, ENTRY, build_model
 from concord.objectives import Objective, Step, Terms
 from concord.objectives.pieces import check_pieces
-from concord.training import Compute, OptimizerSettings, Schedule, Tuning, is_logging_step
+from concord.training import Compute, OptimizerSettings, Schedule, Tuning, is_logging_step, was_taken_away
 from concord.training.callbacks.ema import averages_of
 from concord.training.gradients import clip
 from concord.types import Batch, ImageView, Paper, TextView
+
+_ROWS = 256  # embeddings that a collapse is looked for among; more would not tell more
 
 
 class Pretrainer(L.LightningModule):
@@ -90,6 +93,7 @@ class Pretrainer(L.LightningModule):
         self.last_terms = {name: term.loss.detach() for name, term in terms.items()}
         if is_logging_step(self.trainer, self.trainer.global_step + 1):  # Lightning's bookkeeping costs more than a small step
             self.log_dict(self._logs(loss, terms), batch_size=len(batch), sync_dist=step.ranks.world > 1)
+            self.log_dict(_spread(step), batch_size=len(batch), sync_dist=step.ranks.world > 1)
             of_sources = self._source_losses(terms, batch.sources, step.ranks)
             self.log_dict({f"loss/{name}": value for name, value in of_sources.items()}, batch_size=len(batch))
         return loss
@@ -133,8 +137,10 @@ class Pretrainer(L.LightningModule):
         checkpoint[ENTRY] = self.description
         checkpoint[ADAPTERS] = self.tuning.adapter_scales()
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        super().optimizer_step(*args, **kwargs)
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(epoch, batch_idx, optimizer, *args, **kwargs)
+        if was_taken_away(optimizer):
+            return
         self.model.similarity.clamp_()
         for objective in self._objectives().values():
             objective.after_step(self.model, self._progress())
@@ -145,6 +151,17 @@ class Pretrainer(L.LightningModule):
 
     def _objectives(self) -> dict[str, Objective]:
         return dict(self.objectives.items())  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def _spread(step: Step) -> dict[str, Tensor]:
+    """How alike the embeddings of different examples are, from the first rows of each view: see `Alarms`."""
+    logs: dict[str, Tensor] = {}
+    for view, embeddings in step.embedded.items():
+        vectors = embeddings.vectors[:_ROWS]
+        if len(vectors) > 1:
+            logs |= {f"embedding_cosine/{view}": mean_cosine(vectors), f"embedding_rank/{view}": participation_ratio(vectors)}
+    return logs
 
 
 def _carry(name: str, objective: Objective, model: DualEncoder) -> None:

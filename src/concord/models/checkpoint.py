@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from concord.config import TARGET, build, is_node, locate, nodes
 from concord.errors import CheckpointError, ConcordError
 from concord.images import Preprocess
+from concord.integrity import altered
 from concord.models.adapters import merged
 from concord.models.dual_encoder import DualEncoder
 from concord.models.interop import EXPORTS, onnx, read_foreign
@@ -202,6 +203,11 @@ def _read_training(path: Path) -> Contents:
         raise CheckpointError(f"{path} is damaged or not a checkpoint: {first_line(error)}") from None
     if not isinstance(state, dict) or not isinstance(state.get(ENTRY), Mapping) or not isinstance(state.get("state_dict"), Mapping):
         raise CheckpointError(f"{path} was not written by concord; weights of OpenCLIP need their name: open_clip:ARCHITECTURE/{path}")
+    averages = dict(state.get(AVERAGED, {}))
+    own = {str(name).removeprefix(PREFIX): value for name, value in state["state_dict"].items() if isinstance(value, Tensor)}
+    own |= {f"the average of {name}": value for name, value in averages.items() if isinstance(value, Tensor)}
+    if (name := altered(path, own)) is not None:
+        raise CheckpointError(f"{path} is damaged: {name} is not as it was written; take an earlier checkpoint")
     state = put_in({key: value for key, value in state.items() if key != "optimizer_states"}, path.parent)
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
     averages = dict(state.get(AVERAGED, {}))

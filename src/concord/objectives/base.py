@@ -119,6 +119,11 @@ class Step:
             self._embeddings[key] = self.in_pieces(self.model.embed_text, self.text(view))
         return self._embeddings[key]
 
+    @property
+    def embedded(self) -> dict[str, Embeddings]:
+        """What was embedded so far, by view."""
+        return {view: embeddings for (_, view), embeddings in self._embeddings.items()}
+
     def in_pieces(self, function: Callable[..., R], *inputs: Rows) -> R:
         """`function(*inputs)` on `micro_batch` pairs at a time, with the same value and gradient: see `concord.objectives.pieces`.
 

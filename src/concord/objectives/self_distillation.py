@@ -85,6 +85,7 @@ class SelfDistillation(Objective):
     teacher_head: PrototypeHead
     centre: Tensor
     logit_sum: Tensor
+    batches: Tensor
 
     def __init__(
         self,
@@ -112,7 +113,6 @@ class SelfDistillation(Objective):
         self.teacher_temperature = teacher_temperature
         self.centre_momentum = centre_momentum
         self.teacher_momentum = teacher_momentum
-        self.batches = 0
 
     def setup(self, model: DualEncoder) -> None:
         self.head = PrototypeHead(model.image.width, self.hidden_width, self.bottleneck_width, self.prototypes)
@@ -121,6 +121,7 @@ class SelfDistillation(Objective):
         self.register_buffer("centre", torch.zeros(self.prototypes))
         # What the teacher said since the last optimizer step; the centre moves with that step, also under gradient accumulation.
         self.register_buffer("logit_sum", torch.zeros(self.prototypes), persistent=False)
+        self.register_buffer("batches", torch.zeros(()), persistent=False)
 
     def train(self, mode: bool = True) -> Self:
         """Training mode for the head alone: the teacher has no dropout and no batch statistics of its own."""
@@ -159,10 +160,10 @@ class SelfDistillation(Objective):
     @torch.no_grad()
     def after_step(self, model: DualEncoder, progress: float) -> None:
         """Move the centre and the teacher."""
-        if self.batches > 0:
-            self.centre.lerp_(self.logit_sum / self.batches, 1 - self.centre_momentum)
-            self.logit_sum.zero_()
-            self.batches = 0
+        moved = self.centre.lerp(self.logit_sum / self.batches, 1 - self.centre_momentum)
+        self.centre.copy_(torch.where(self.batches > 0, moved, self.centre))
+        self.logit_sum.zero_()
+        self.batches.zero_()
         momentum = cosine_momentum(self.teacher_momentum, progress)
         ema_update(self.teacher_tower, model.image, momentum)
         ema_update(self.teacher_head, self.head, momentum)

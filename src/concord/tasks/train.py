@@ -24,7 +24,7 @@ from concord.tasks.assemble import Parts, assemble, check_config
 from concord.tasks.guard import keep_to_owner, refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
 from concord.tasks.record import save_config
-from concord.training import leave_if_preempted, seed_everything
+from concord.training import leave_if_preempted, newest_good, seed_everything
 
 log = logging.getLogger(__name__)
 
@@ -149,12 +149,10 @@ def _batches(cfg: Mapping[str, Any]) -> int:
 
 
 def _last_checkpoint(folder: Path, begun: bool) -> Path | None:
-    last = folder / "checkpoints" / "last.ckpt"
-    if last.is_file():
-        return last
-    if begun:
+    last = newest_good(folder / "checkpoints")
+    if last is None and begun:
         log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
-    return None
+    return last
 
 
 def _show(folder: Path, bad: BadSamples) -> None:
@@ -165,4 +163,9 @@ def _show(folder: Path, bad: BadSamples) -> None:
         console.print(f"bad examples: {bad.causes.total()} of {bad.read}: {bad.summary()}", markup=False, soft_wrap=True)
     if runs[0].results:
         console.print(leaderboard(runs, console.width))
-    console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
+    try:
+        console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
+    except OSError as error:
+        log.warning(
+            "%s could not be written (%s); make room, then: run.py task=report runs=%s", folder / "report.html", error.strerror, folder
+        )

@@ -2,22 +2,24 @@
 
 from concord.training.callbacks import (
     EMA,
+    Alarms,
     BenchmarkCallback,
     Checkpoints,
     DataReport,
     GradientNorm,
+    Guard,
     LearningRate,
     Preemption,
     Progress,
     RunRecord,
     StartSummary,
-    StopOnNonFinite,
+    StepWatchdog,
     StopTogether,
     Throughput,
     leave_if_preempted,
 )
-from concord.training.callbacks.base import is_logging_step
-from concord.training.checkpointing import AtomicCheckpointIO
+from concord.training.callbacks.base import is_logging_step, was_taken_away
+from concord.training.checkpointing import AtomicCheckpointIO, newest_good
 from concord.training.compute import Compute
 from concord.training.loggers import CSVLogger, RunLogger, TensorBoardLogger, WandbLogger
 from concord.training.optimizers import AdamW, OptimizerSettings, TimmOptimizer
@@ -30,6 +32,7 @@ from concord.training.tuning import LoRA, TowerTuning, Tuning
 __all__ = [
     "EMA",
     "AdamW",
+    "Alarms",
     "AtomicCheckpointIO",
     "BenchmarkCallback",
     "CSVLogger",
@@ -39,6 +42,7 @@ __all__ = [
     "Cosine",
     "DataReport",
     "GradientNorm",
+    "Guard",
     "LearningRate",
     "Linear",
     "LoRA",
@@ -50,7 +54,7 @@ __all__ = [
     "RunRecord",
     "Schedule",
     "StartSummary",
-    "StopOnNonFinite",
+    "StepWatchdog",
     "StopTogether",
     "TensorBoardLogger",
     "Throughput",
@@ -61,7 +65,9 @@ __all__ = [
     "is_logging_step",
     "leave_if_preempted",
     "make_trainer",
+    "newest_good",
     "preserved_random_state",
     "processes",
     "seed_everything",
+    "was_taken_away",
 ]

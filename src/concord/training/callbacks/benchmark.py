@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,8 +88,11 @@ class BenchmarkCallback(StepCallback):
 
     def _report(self, trainer: L.Trainer, results: Results, values: dict[str, float]) -> None:
         folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        results.write(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            results.write(folder)
+        except OSError as error:  # a full disk is no reason to stop
+            warnings.warn(f"step {trainer.global_step}: the results could not be written ({error.strerror or error})", stacklevel=2)
         for record in results.records:
             _log.info("step %d: %s", trainer.global_step, _sentence(record))
         gallery = folder / "gallery" / "gallery.json"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from concord.distributed import local, split_as
 from concord.errors import CheckpointError
 from concord.models.checkpoint import AVERAGED
-from concord.training.callbacks.base import StepCallback
+from concord.training.callbacks.base import StepCallback, was_taken_away
 
 
 class EMA(StepCallback):
@@ -46,6 +46,8 @@ class EMA(StepCallback):
 
     @torch.no_grad()
     def after_step(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if was_taken_away(trainer.optimizers[0]):
+            return
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.warmup else self.decay
         now = averageable(pl_module)
         torch._foreach_lerp_([local(self.weights[name]) for name in now], [local(tensor.detach()) for tensor in now.values()], 1 - decay)
@@ -62,6 +64,12 @@ class EMA(StepCallback):
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         self.weights = dict(checkpoint.get(AVERAGED, {}))
+
+    def roll_back(self, checkpoint: dict[str, Any]) -> None:
+        """Go back with the weights to those of a checkpoint: see `concord.training.rollback`."""
+        saved: dict[str, Tensor] = checkpoint.get(AVERAGED, {})
+        self.weights = {name: split_as(saved[name].to(mine.device), mine) for name, mine in self.weights.items()}
+        self.steps = checkpoint["callbacks"][self.state_key]["steps"]
 
 
 def averageable(module: L.LightningModule) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ class Stopwatch(Profiler):
     def watch(self, action: str) -> None:
         self.seconds[action] = 0.0
 
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:
+    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
         # Lightning asks some 170 times in a step; what is not watched shall cost next to nothing.
         return super().profile(action_name) if action_name in self.seconds else _UNWATCHED
 
