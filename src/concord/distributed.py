@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -74,6 +75,8 @@ class Ranks:
 
     @staticmethod
     def current() -> Ranks:
+        if (planned := _PLANNED.get()) is not None:
+            return planned
         if dist.is_available() and dist.is_initialized():
             return Ranks(dist.get_rank(), dist.get_world_size())
         return Ranks()
@@ -171,6 +174,19 @@ class Ranks:
         if self.world > 1:
             dist.all_reduce(total, op=operation)
         return total
+
+
+_PLANNED: ContextVar[Ranks | None] = ContextVar("planned", default=None)
+
+
+@contextmanager
+def standing_in(ranks: Ranks) -> Iterator[None]:
+    """Inside, `Ranks.current()` gives these: to plan for processes that are not there."""
+    token = _PLANNED.set(ranks)
+    try:
+        yield
+    finally:
+        _PLANNED.reset(token)
 
 
 class Alarm:

@@ -13,12 +13,26 @@ from concord.tasks.evaluate import evaluate
 from concord.tasks.export import export
 from concord.tasks.inspect import inspect
 from concord.tasks.negatives import negatives
+from concord.tasks.plan import plan
 from concord.tasks.prepare import prepare
 from concord.tasks.profile_data import profile_data
 from concord.tasks.report import report
 from concord.tasks.train import train
 
-__all__ = ["catalog", "compare", "evaluate", "export", "inspect", "negatives", "prepare", "profile_data", "report", "run", "train"]
+__all__ = [
+    "catalog",
+    "compare",
+    "evaluate",
+    "export",
+    "inspect",
+    "negatives",
+    "plan",
+    "prepare",
+    "profile_data",
+    "report",
+    "run",
+    "train",
+]
 
 TASK_KEYS = ("resume", "checkpoint", "runs", "output")
 RUN_KEYS = ("name", "group", "seed", "task", "preprocess", "model", "tokenizer", "method", "data", "benchmark", "benchmark_data", "scorer")
