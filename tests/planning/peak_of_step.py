@@ -1,6 +1,6 @@
 """Run in a process of its own: the peak of the resident memory of one real training step above what stood there before it.
 
-    python -m tests.planning.peak_of_step PAIRS PRECISION OVERRIDE...
+python -m tests.planning.peak_of_step PAIRS PRECISION OVERRIDE...
 """
 
 from __future__ import annotations

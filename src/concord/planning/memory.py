@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from concord.planning.rehearsal import GRADIENTS, OPTIMIZER, WEIGHTS, Trace
+from concord.planning.rehearsal import GRADIENTS, WEIGHTS, Trace
+from concord.planning.tracing import OPTIMIZER
 
 Spread = Literal["single", "ddp", "fsdp"]
 """One process; DDP, where each process holds everything; FSDP, where each holds its share and gathers a layer when it needs it."""

@@ -11,8 +11,9 @@ from concord.planning.advice import warnings_of
 from concord.planning.device import Device
 from concord.planning.memory import USABLE, Spread, memory_of
 from concord.planning.parameters import Count, block_bytes, count, count_parts, trained_bytes
-from concord.planning.rehearsal import OPTIMIZER, Rehearsal, Trace
+from concord.planning.rehearsal import Rehearsal, Trace
 from concord.planning.timing import StepTime, step_time, synchronisation
+from concord.planning.tracing import OPTIMIZER
 
 
 @dataclass(frozen=True)

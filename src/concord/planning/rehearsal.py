@@ -19,10 +19,9 @@ from concord.distributed import standing_in
 from concord.models.operators import as_on_accelerator
 from concord.planning.communication import PlannedRanks, Transfer
 from concord.planning.device import Precision
-from concord.planning.tracing import Operation, Tracer
+from concord.planning.tracing import OPTIMIZER, Operation, Tracer
 from concord.types import Batch
 
-OPTIMIZER = "optimizer"
 WEIGHTS, GRADIENTS, BATCH = "weights", "gradients", "batch"
 
 AUTOCAST: dict[Precision, torch.dtype | None] = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
@@ -75,9 +74,7 @@ class Trace:
     def flops(self, part: str | None = None, backward: bool | None = None) -> int:
         """Of the whole step, or of a part, or of a pass."""
         return sum(
-            count * one.flops
-            for one, count in self.operations.items()
-            if part in (None, one.part) and backward in (None, one.backward)
+            count * one.flops for one, count in self.operations.items() if part in (None, one.part) and backward in (None, one.backward)
         )
 
 
@@ -144,7 +141,8 @@ class Rehearsal:
         if self._optimizer is None:
             self._optimizer = self.subject.optimizer()
             self._gradients()
-            self._optimizer.step()
+            with Tracer() as tracer, tracer.inside(OPTIMIZER):
+                self._optimizer.step()
         return self._optimizer
 
     def _gradients(self) -> list[Tensor]:

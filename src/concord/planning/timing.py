@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from concord.planning.communication import Transfer
 from concord.planning.device import Device
 from concord.planning.memory import Spread
-from concord.planning.rehearsal import OPTIMIZER, Trace
-from concord.planning.tracing import Operation
+from concord.planning.rehearsal import Trace
+from concord.planning.tracing import OPTIMIZER, Operation
 
 
 @dataclass(frozen=True)

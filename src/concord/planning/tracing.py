@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves
 
 from concord.planning.flops import flops_of
 
-REST = "rest"
-"""The part of what belongs to no other: sums of terms, casts of weights."""
+REST, OPTIMIZER = "rest", "optimizer"
+"""The part of what belongs to no other: sums of terms, casts of weights; and that of the optimizer, its state included."""
 
 _LABEL = "part"
 
@@ -107,6 +107,8 @@ class Tracer(TorchDispatchMode):
         kwargs = kwargs or {}
         if func is torch.ops.aten.nonzero.default:  # how many there are is not known: all, as of captions that fill the context
             out = args[0].new_empty((args[0].numel(), args[0].ndim), dtype=torch.int64)
+        elif func is torch.ops.aten._local_scalar_dense.default and OPTIMIZER in self._parts:
+            return 1.0 if args[0].is_floating_point() else 1  # optimizers count their steps
         else:
             out = func(*args, **kwargs)
         part, backward = self._place()

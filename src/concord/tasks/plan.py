@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import torch
 from rich.console import Console
 
 from concord.config import build
-from concord.data.views.image import ImageViews
 from concord.errors import ConfigError, IncompatibleError
 from concord.files import write_json
-from concord.images import Preprocess
-from concord.methods import Pretrainer
 from concord.models.checkpoint import without_fetching
 from concord.planning import (
-    BatchShape,
     Device,
     Plan,
     Rehearsal,
@@ -35,8 +29,8 @@ from concord.planning import (
 from concord.tasks.assemble import build_method, build_model, check_config, model_spec, outline_method
 from concord.tasks.composing import compose_again
 from concord.tasks.record import save_config
+from concord.tasks.subject import subject_of
 from concord.tokenizers import Tokenizer
-from concord.training.callbacks.summary import parts_of
 from concord.training.trainer import Strategy
 
 MEASURED_STEPS = 3
@@ -100,35 +94,6 @@ def rehearse(cfg: Mapping[str, Any], profile: Device) -> Rehearsal:
     return Rehearsal(subject, cfg["trainer"].get("precision", "32"), profile.kind == "gpu")
 
 
-def subject_of(cfg: Mapping[str, Any], method: Pretrainer, tokenizer: Tokenizer) -> Subject:
-    """A method as the planning sees it."""
-    trainer: Any = _NoTrainer(global_step=0, max_steps=int(cfg["trainer"]["max_steps"]), log_every_n_steps=sys.maxsize)
-    method._trainer = trainer
-    return Subject(
-        module=method,
-        parts=parts_of(method),
-        objectives=method.objectives,
-        step=lambda batch: method.training_step(batch, 0),
-        optimizer=lambda: method.optimizer_settings.build(method),
-        batch=largest_batch(cfg, method, tokenizer).make,
-    )
-
-
-def largest_batch(cfg: Mapping[str, Any], method: Pretrainer, tokenizer: Tokenizer) -> BatchShape:
-    """The shape of the largest batches that the configured data give; the data are not opened."""
-    image = method.model.image
-    preprocess: Preprocess = build(cfg["preprocess"], "preprocess", image_size=image.image_size)
-    augmentation = {name: build(node, f"data.augmentation.{name}") for name, node in cfg["data"]["augmentation"].items()}
-    sizes = ImageViews(method.image_views, augmentation, preprocess, size_multiple=image.patch_size).sizes
-    images = {name: (view, sizes[name]) for name, view in method.image_views.items()}
-    length = tokenizer.context_length
-    return BatchShape(images, method.text_views, length, tokenizer.vocab_size, len(image.get_buffer("mean")))
-
-
-class _NoTrainer(SimpleNamespace):
-    """What a step asks of its trainer, where there is none; no step is one that logs."""
-
-
 def _plan(cfg: Mapping[str, Any], profile: Device, rehearsal: Rehearsal, world: int, of_objectives: bool = True) -> Plan:
     trainer = cfg["trainer"]
     pairs = cfg["data"]["batch_size"]
@@ -156,6 +121,10 @@ def _rows(profile: Device, models: list[str], devices: list[int]) -> Iterator[tu
 
 
 def _measured(cfg: Mapping[str, Any], profile: Device, rehearsal: Rehearsal, pairs: int) -> Device:
+    if profile.kind == "gpu" and not torch.cuda.is_available():
+        raise IncompatibleError(
+            "task.measure=true needs a GPU, and PyTorch finds none; leave it out, or choose device@task.device=cpu_2_cores"
+        )
     tokenizer: Tokenizer = build(cfg["tokenizer"], "tokenizer")
     method = build_method(cfg, build_model(without_fetching(model_spec(cfg, tokenizer))))
     device = torch.device("cuda" if profile.kind == "gpu" else "cpu")
