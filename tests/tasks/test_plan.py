@@ -14,7 +14,7 @@ from concord.errors import ConcordError, IncompatibleError
 from concord.planning import Device
 from concord.tasks import run
 from concord.tasks.assemble import outline_method
-from tests.composing import SMALL_MODEL, compose_config, options
+from tests.composing import SMALL_MODEL, compose_config
 from tests.conftest import RunPy
 
 PLAN = ("task=plan", "data.batch_size=64", "trainer.max_steps=100")
@@ -64,21 +64,16 @@ def test_objectives_share_what_several_need(tmp_path: Path) -> None:
     assert all(added < 0.01 * plan.work["all"].total for added in plan.added.values())  # both look at the same features
 
 
-@pytest.mark.parametrize("group", ["method", "optimizer", "schedule"])
-def test_every_option_can_be_planned(group: str, tmp_path: Path) -> None:
-    for name in options(group):
-        assert run(compose_config(*PLAN, *SMALL_MODEL, f"{group}={name}"), tmp_path).work["all"].backward > 0
-
-
 def test_what_does_not_fit_is_said_with_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    huge = ("model=vit_b_32", "data.batch_size=65536", "+trainer.precision=bf16")
-    plan = run(compose_config("task=plan", *(option for option in huge if "precision" not in option), "trainer.precision=bf16"), tmp_path)
+    huge = ("task=plan", *SMALL_MODEL, "data.batch_size=65536", "trainer.precision=bf16")
+    plan = run(compose_config(*huge), tmp_path)
     assert not plan.fits
     (warning,) = plan.warnings
     assert "will not fit into H100" in warning
     assert "method.objectives.clip.tile=2048" in warning
     assert warning in capsys.readouterr().out
-    tiled = run(compose_config("task=plan", *huge[:2], "trainer.precision=bf16", "method.objectives.clip.tile=16384"), tmp_path)
+    tiled = run(compose_config(*huge, "method.objectives.clip.tile=8192"), tmp_path)
+    assert tiled.fits
     assert tiled.most["objectives.clip"] < plan.most["objectives.clip"] / 10
 
 

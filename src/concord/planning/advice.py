@@ -28,7 +28,7 @@ def warnings_of(memory: Mapping[str, int], device: Device, spread: Spread, world
     state = sum(memory.get(name, 0) for name in STATE)
     loss = sum(size for name, size in memory.items() if name.startswith(LOSS))
     rest = total - state - loss - memory.get(BATCH, 0)
-    ways = [*_against_state(state, room, spread, world, keys), *_against_loss(loss, total, keys), *_against_activations(rest, total, keys)]
+    ways = [*_against_state(state, room, spread, world, keys), *_against_loss(loss, room, keys), *_against_activations(rest, room, keys)]
     ways.append("more devices, or a smaller data.batch_size")
     return [
         f"{total / GIB:.1f} GiB will not fit into {device.name}, which has {device.memory:g} GiB and of them {room / GIB:.1f} for a step; "
@@ -42,13 +42,13 @@ def _against_state(state: float, room: float, spread: Spread, world: int, keys: 
     return ["trainer.strategy=fsdp, which shares weights, gradients and optimizer"]
 
 
-def _against_loss(loss: float, total: float, keys: Sequence[str]) -> list[str]:
+def _against_loss(loss: float, room: float, keys: Sequence[str]) -> list[str]:
     tiles = [key for key in keys if key.endswith(".tile")]
-    return [f"{key}=2048, which never builds the whole table of logits" for key in tiles] if loss > total / 4 else []
+    return [f"{key}=2048, which never builds the whole table of logits" for key in tiles] if loss > room / 4 else []
 
 
-def _against_activations(activations: float, total: float, keys: Sequence[str]) -> list[str]:
-    if activations < total / 4:
+def _against_activations(activations: float, room: float, keys: Sequence[str]) -> list[str]:
+    if activations < room / 4:
         return []
     ways = {
         "compute.checkpoint_activations": "compute.checkpoint_activations=true",

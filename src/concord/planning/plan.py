@@ -124,7 +124,7 @@ def make_plan(
         tokens: by tower, per pair.
         of_objectives: whether to find out what each objective adds, at the price of one more rehearsal for each.
     """
-    trace = rehearsal.run(run.pairs // run.world, run.world)
+    trace = rehearsal.run(run.pairs // run.world, run.world, run.accumulate > 1)
     module = rehearsal.subject.module
     weights = sum(parameter.nbytes for parameter in module.parameters())
     trained, block = trained_bytes(module), block_bytes(module)

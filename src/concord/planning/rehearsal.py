@@ -98,8 +98,14 @@ class Rehearsal:
         self._trained = [parameter for parameter in subject.module.parameters() if parameter.requires_grad]
         self._optimizer: torch.optim.Optimizer | None = None
 
-    def run(self, pairs: int, world: int = 1) -> Trace:
-        """Rehearse a step of one of `world` processes with `pairs` pairs each: not the first one, the optimizer has its state."""
+    def run(self, pairs: int, world: int = 1, accumulating: bool = False) -> Trace:
+        """Rehearse a step in the midst of a run, when the optimizer has its state.
+
+        Args:
+            pairs: of each process.
+            world: number of processes.
+            accumulating: whether the gradients of an earlier batch of the same step are kept.
+        """
         ranks, tracer = PlannedRanks(0, world), Tracer()
         with self._fake, standing_in(ranks), as_on_accelerator() if self.accelerator else nullcontext():
             optimizer = self._with_state()
@@ -110,7 +116,7 @@ class Rehearsal:
             tracer.own(BATCH, _tensors_of(batch))
             tracer.own(GRADIENTS, self._gradients())
             with tracer, tracer.watching(self.subject.parts), self._collecting(tracer):
-                self._step(batch, optimizer, tracer)
+                self._step(batch, optimizer, tracer, accumulating)
             self._clear()
         size = sum(tensor.nbytes for tensor in state)
         return Trace(pairs, world, tracer.operations, dict(tracer.peak), dict(tracer.most), ranks.transfers, size)
@@ -126,12 +132,13 @@ class Rehearsal:
             self.subject.objectives.clear()
             self.subject.objectives.update(before)
 
-    def _step(self, batch: Batch, optimizer: torch.optim.Optimizer, tracer: Tracer) -> None:
+    def _step(self, batch: Batch, optimizer: torch.optim.Optimizer, tracer: Tracer, accumulating: bool) -> None:
         """As Lightning goes about it: the gradients of the step before are dropped between the forward and the backward pass."""
         dtype = AUTOCAST[self.precision]
         with torch.autocast("cpu", dtype) if dtype is not None else nullcontext():
             loss = self.subject.step(batch)
-        self._clear()
+        if not accumulating:
+            self._clear()
         loss.backward()  # type: ignore[no-untyped-call]
         del loss
         with tracer.inside(OPTIMIZER):

@@ -22,9 +22,9 @@ def show(console: Console, plan: Plan, price: float | None) -> None:
         plan: what.
         price: per device and hour; None for no cost.
     """
-    console.print("parameters; GFLOPs per pair of both passes, and those spared without an objective", markup=False, highlight=False)
+    console.print("GFLOPs per pair, and how many are spared without an objective", markup=False, highlight=False)
     console.print(_work_table(plan))
-    console.print("memory at the fullest moment of a step, and the most that each takes at any moment", markup=False, highlight=False)
+    console.print("memory at the fullest moment of a step, and the most at any moment", markup=False, highlight=False)
     console.print(_memory_table(plan))
     for name, text in _lines(plan, price).items():
         console.print(f"{name:<14} {text}", markup=False, highlight=False, soft_wrap=True)
