@@ -18,12 +18,13 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from concord.config import build
-from concord.planning import measure_steps, with_measured_share
-from concord.planning.timing import step_time
 from tests.composing import compose_config
 from tests.conftest import ROOT
 from tests.planning.subjects import real_subject, shapes
+
+from concord.config import build
+from concord.planning import measure_steps, with_measured_share
+from concord.planning.timing import step_time
 
 
 def main() -> None:

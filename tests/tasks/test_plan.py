@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from tests.composing import SMALL_MODEL, compose_config
+from tests.conftest import RunPy
 
 from concord.config import build
 from concord.errors import ConcordError, IncompatibleError
 from concord.planning import Device
 from concord.tasks import run
 from concord.tasks.assemble import outline_method
-from tests.composing import SMALL_MODEL, compose_config
-from tests.conftest import RunPy
 
 PLAN = ("task=plan", "data.batch_size=64", "trainer.max_steps=100")
 
@@ -59,7 +59,9 @@ def test_parameters_are_those_of_the_method(tmp_path: Path) -> None:
 
 
 def test_objectives_share_what_several_need(tmp_path: Path) -> None:
-    plan = run(compose_config(*PLAN, *SMALL_MODEL, "method=clip", "+objective@method.objectives.siglip=siglip", "head@model=sigmoid"), tmp_path)
+    plan = run(
+        compose_config(*PLAN, *SMALL_MODEL, "method=clip", "+objective@method.objectives.siglip=siglip", "head@model=sigmoid"), tmp_path
+    )
     assert set(plan.added) == {"clip", "siglip"}
     assert all(added < 0.01 * plan.work["all"].total for added in plan.added.values())  # both look at the same features
 
@@ -87,14 +89,17 @@ def test_a_table_has_models_and_devices(tmp_path: Path, capsys: pytest.CaptureFi
     assert float(rows[3][2]) > float(rows[0][2])
     written = json.loads((tmp_path / "plan.json").read_text())["table"]["models"]
     assert written["vit_b_32"][1]["run"]["world"] == 8
-    assert written["vit_b_32"][1]["parameters"]["image"]["all"] > 86e6
+    assert written["vit_b_32"][1]["parameters"]["image"]["trained"] > 86e6
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (("trainer.devices=3",), "data.batch_size=64 cannot be shared by 3 devices; use a multiple of 3"),
-        (("trainer.accelerator=cpu",), "trainer.accelerator=cpu does not go with task.device=H100, a gpu; choose another profile, as in device@"),
+        (
+            ("trainer.accelerator=cpu",),
+            "trainer.accelerator=cpu does not go with task.device=H100, a gpu; choose another profile, as in device@",
+        ),
         (("device@task.device=v100_32", "trainer.precision=bf16"), "V100 32 GB has no bf16"),
         (("task.price=0",), "task.price must be above 0 or null"),
         (("task.devices=[]",), "task.devices must be numbers of at least 1"),

@@ -38,6 +38,8 @@ def untouched(module: nn.Module, optimizers: Iterable[Optimizer]) -> Iterator[No
         for parameter, gradient in gradients:
             parameter.grad = gradient
         for part, values in attributes:
+            for name in _plain_attributes(part).keys() - values.keys():
+                del part.__dict__[name]
             part.__dict__.update(values)
         for optimizer, state in zip(optimizers, states, strict=True):
             optimizer.state.clear()
