@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -84,6 +85,8 @@ class Ranks:
 
     @staticmethod
     def current() -> Ranks:
+        if (planned := _PLANNED.get()) is not None:
+            return planned
         if dist.is_available() and dist.is_initialized():
             return Ranks(dist.get_rank(), dist.get_world_size())
         return Ranks()
@@ -211,6 +214,19 @@ def _neighbours(world: Any, count: int) -> Any:
     """The group of this process; made once for each set of all processes, because making one is a collective."""
     group, _ = dist.new_subgroups(count, group=world)  # type: ignore[no-untyped-call]
     return group
+
+
+_PLANNED: ContextVar[Ranks | None] = ContextVar("planned", default=None)
+
+
+@contextmanager
+def standing_in(ranks: Ranks) -> Iterator[None]:
+    """Inside, `Ranks.current()` gives these: to plan for processes that are not there."""
+    token = _PLANNED.set(ranks)
+    try:
+        yield
+    finally:
+        _PLANNED.reset(token)
 
 
 class Alarm:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from concord.models.operators import on_cpu
 from concord.models.transformer import Activation, Block, Packing, check_heads, initialize
 from concord.types import Features, Tokens
 
@@ -164,7 +165,7 @@ def packs(mask: Tensor) -> bool:
 
     It pays where arithmetic is dear. On accelerators it would make the host wait for the device to count the tokens.
     """
-    return mask.device.type == "cpu" and not torch.compiler.is_compiling()
+    return on_cpu(mask) and not torch.compiler.is_compiling()
 
 
 def _at(x: Tensor, place: Tensor) -> Tensor:

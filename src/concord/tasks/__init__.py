@@ -16,6 +16,7 @@ from concord.tasks.export import export
 from concord.tasks.inspect import inspect
 from concord.tasks.launch import plan_launch
 from concord.tasks.negatives import negatives
+from concord.tasks.plan import plan
 from concord.tasks.prepare import prepare
 from concord.tasks.profile_data import profile_data
 from concord.tasks.report import report
@@ -28,6 +29,7 @@ __all__ = [
     "export",
     "inspect",
     "negatives",
+    "plan",
     "prepare",
     "profile_data",
     "report",

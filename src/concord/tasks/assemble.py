@@ -23,6 +23,7 @@ from concord.tasks.measure import SCORER_INJECTED, build_bench
 from concord.tokenizers import Tokenizer
 
 METHOD_INJECTED = ("model", "optimizer", "schedule", "compute", "tuning")
+TRAINER_INJECTED = ("callbacks", "logger", "folder", "check")
 CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",), "data": ("means", "counts"), "record": ("details",)}
 TOKENIZER_CAPTIONS = 20_000
 """Examples whose captions a vocabulary is learned from; more hardly change it."""
@@ -122,7 +123,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     check(cfg["method"], "method", METHOD_INJECTED)
     check(cfg["preprocess"], "preprocess", ("image_size",))
     check(cfg["scorer"], "scorer", SCORER_INJECTED)
-    check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
+    check(cfg["trainer"], "trainer", TRAINER_INJECTED)
     for group in ("callbacks", "logger"):
         for name, node in cfg[group].items():
             if not is_node(node):

@@ -23,7 +23,9 @@ from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import Parts, assemble, check_config
 from concord.tasks.guard import keep_to_owner, refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
+from concord.tasks.preflight import Preflight
 from concord.tasks.record import save_config
+from concord.tasks.subject import largest_batch
 from concord.training import leave_if_preempted, newest_good, seed_everything
 
 log = logging.getLogger(__name__)
@@ -116,7 +118,10 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
     for name, logger in loggers.items():
         if logger.media:
             refuse_guarded(f"logger.{name}.media=true", [parts.data.source, *parts.bench.tasks.values()], "null shows those of open data")
-    trainer: L.Trainer = build(cfg["trainer"], "trainer", callbacks=callbacks, logger=list(loggers.values()), folder=folder)
+    preflight = Preflight(parts, largest_batch(cfg, parts.method, parts.tokenizer), cfg["scorer"])
+    trainer: L.Trainer = build(
+        cfg["trainer"], "trainer", callbacks=callbacks, logger=list(loggers.values()), folder=folder, check=preflight
+    )
     for logger in trainer.loggers:
         logger.log_hyperparams(dict(cfg))
     return trainer

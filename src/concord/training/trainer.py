@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -36,6 +37,8 @@ def make_trainer(
     accumulate: int = 1,
     log_every: int = 10,
     deterministic: bool = False,
+    preflight: bool | None = None,
+    check: L.Callback | None = None,
     callbacks: Sequence[L.Callback] = (),
     logger: Sequence[RunLogger] = (),
     folder: str | Path,
@@ -54,6 +57,8 @@ def make_trainer(
         accumulate: batches per optimizer step. Their losses are averaged: negatives are not shared between them.
         log_every: optimizer steps between two log entries; a shorter run logs its last step.
         deterministic: refuse operations that are not deterministic (GPU only; slower).
+        preflight: whether `check` goes before all other callbacks; None for yes where SLURM runs the job, and no elsewhere.
+        check: tries out before the first step what would fail later.
         callbacks: in the order of their calls; EMA goes first and checkpoints go last by themselves.
         logger: loggers besides `metrics.csv`, which is always written.
         folder: the run folder.
@@ -85,7 +90,10 @@ def make_trainer(
         accumulate_grad_batches=accumulate,
         log_every_n_steps=min(log_every, max_steps),
         deterministic=deterministic,
-        callbacks=sorted(callbacks, key=lambda one: not isinstance(one, EMA)),  # weights are averaged before anybody looks at them
+        callbacks=[
+            *([check] if check is not None and _wants_preflight(preflight) else []),
+            *sorted(callbacks, key=lambda one: not isinstance(one, EMA)),  # weights are averaged before anybody looks at them
+        ],
         logger=loggers,
         plugins=[AtomicCheckpointIO(), *_cluster()],
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
@@ -122,6 +130,10 @@ def place(accelerator: Accelerator, devices: int | Literal["auto"], nodes: int) 
 def _cluster() -> list[SLURMEnvironment]:
     """Rank and address as SLURM gives them. Lightning's own requeueing is off: it saves in the middle of a step, on its own."""
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+
+
+def _wants_preflight(preflight: bool | None) -> bool:
+    return "SLURM_JOB_ID" in os.environ if preflight is None else preflight
 
 
 def _check_numbers(max_steps: int, gradient_clip: float | None, accumulate: int, log_every: int) -> None:
