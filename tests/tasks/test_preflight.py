@@ -45,7 +45,7 @@ def assert_equal(one: Any, other: Any) -> None:
         for key in one:
             if key not in ("wall_seconds", "callbacks", "lr_schedulers", "loops"):
                 assert_equal(one[key], other[key])
-    elif isinstance(one, list):
+    elif isinstance(one, list | tuple):
         assert len(one) == len(other)
         for left, right in zip(one, other, strict=True):
             assert_equal(left, right)

@@ -9,8 +9,8 @@ from contextlib import nullcontext
 
 import torch
 
-from concord.planning.device import Device
-from concord.planning.rehearsal import AUTOCAST, Precision, Rehearsal, Subject
+from concord.planning.device import Device, Precision
+from concord.planning.rehearsal import AUTOCAST, Rehearsal, Subject
 from concord.planning.timing import step_time
 
 

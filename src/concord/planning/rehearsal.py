@@ -170,7 +170,7 @@ class Rehearsal:
             if parameter.grad is not None:
                 tracer.own(GRADIENTS, [parameter.grad])
 
-        handles = [parameter.register_post_accumulate_grad_hook(claim) for parameter in self._trained]
+        handles = [parameter.register_post_accumulate_grad_hook(claim) for parameter in self._trained]  # type: ignore[no-untyped-call]
         try:
             yield
         finally:

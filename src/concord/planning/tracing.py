@@ -45,7 +45,7 @@ class Operation:
     dtype: str
 
 
-class Tracer(TorchDispatchMode):
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what happens inside of it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tracer(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations: Counter[Operation] = Counter()
         self.peak: dict[str, int] = {}
         self.most: Counter[str] = Counter()
@@ -130,7 +130,7 @@ class Tracer(TorchDispatchMode):
         node = torch._C._current_autograd_node()  # type: ignore[attr-defined]
         if self._parts:
             return self._parts[-1], node is not None
-        return (node.metadata.get(_LABEL, REST) if node is not None else REST), node is not None
+        return (_notes(node).get(_LABEL, REST) if node is not None else REST), node is not None
 
     def _hold(self, storage: Any, part: str) -> None:
         key, size = storage._cdata, storage.nbytes()
@@ -153,9 +153,14 @@ def _label(output: Any, part: str) -> None:
     waiting = [tensor.grad_fn for tensor in _tensors(output) if tensor.grad_fn is not None]
     while waiting:
         node = waiting.pop()
-        if _LABEL not in node.metadata:
-            node.metadata[_LABEL] = part
+        if _LABEL not in _notes(node):
+            _notes(node)[_LABEL] = part
             waiting.extend(after for after, _ in node.next_functions if after is not None)
+
+
+def _notes(node: Any) -> dict[str, str]:
+    """What may be written onto a node of the graph."""
+    return node.metadata  # type: ignore[no-any-return]
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
