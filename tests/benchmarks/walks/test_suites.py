@@ -73,7 +73,11 @@ class Blank(Knowing):
     ("name", "kinds"),
     [
         ("quick", {"zero_shot/shapes", "retrieval/shapes", "compositional/shapes", "diagnostics/shapes"}),
-        ("phantoms", {f"{kind}/phantoms" for kind in ("multi_label", "compositional", "zero_shot", "retrieval", "diagnostics")}),
+        (
+            "phantoms",
+            {f"{kind}/phantoms" for kind in ("multi_label", "compositional", "zero_shot", "retrieval", "diagnostics")}
+            | {"multi_label/phantoms_sides"},
+        ),
     ],
 )
 def test_a_knowing_model_is_right_about_everything_and_a_blank_one_about_nothing(conf_folder: Path, name: str, kinds: set[str]) -> None:
