@@ -10,7 +10,7 @@ import lightning as L
 import pytest
 import torch
 from tests.composing import SMALL, compose_config
-from tests.launching import launch
+from tests.launched_processes import launch
 from torch import Tensor
 
 import concord

@@ -17,7 +17,7 @@ from concord.tasks.assemble import check_config
 from concord.training import AtomicCheckpointIO, make_trainer
 from concord.training.loggers.csv import read_rows
 from tests.composing import SMALL, compose_config
-from tests.launching import launch
+from tests.launched_processes import launch
 from tests.training.sharded_runs import LONG, RUNS, crash_at, run
 
 
