@@ -6,23 +6,26 @@ import atexit
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-os.environ["GOMP_SPINCOUNT"] = "1000"  # read once, when PyTorch is loaded: tests share the cores with what they start
+from tests.commands import ROOT, run_command
+
+# Read once, when PyTorch is loaded: tests share the cores with what they start.
+os.environ.update(GOMP_SPINCOUNT="1000", OMP_NUM_THREADS="1")
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
 os.environ["CONCORD_SECRET"] = "known to the tests alone"
 os.environ["CONCORD_CACHE"] = tempfile.mkdtemp(prefix="concord-tests-")  # never the home folder of who runs the tests
 atexit.register(shutil.rmtree, os.environ["CONCORD_CACHE"], ignore_errors=True)
 torch.set_num_threads(1)
+
+__all__ = ["ROOT", "RunPy"]
 
 RunPy = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -37,10 +40,6 @@ def run_py(tmp_path: Path) -> RunPy:
     """`run_py("method=siglip", ...)` runs the command in an empty folder and returns its exit code and output."""
 
     def run(*arguments: str, folder: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "run.py"), *arguments]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-        return subprocess.run(
-            command, cwd=folder or tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        return run_command(*arguments, folder=folder or tmp_path, timeout=timeout)
 
     return run

@@ -53,3 +53,38 @@ def test_one_process_communicates_nothing() -> None:
     assert ranks.sum(tensor).equal(tensor)
     assert ranks.max(tensor).equal(tensor)
     assert ranks.offset(5) == 0
+
+
+def among_two() -> dict[str, Tensor]:
+    """The collectives of this rank with its one neighbour, whose tensors are filled with their ranks among all."""
+    everyone = Ranks.current()
+    ranks = everyone.among(2)
+    row = torch.tensor([float(everyone.rank)], requires_grad=True)
+    gathered, shifted = ranks.gather(row), ranks.shift(row)
+    (gradient,) = torch.autograd.grad((gathered * torch.tensor([10.0, 100.0])).sum() * 2 ** (everyone.rank % 2) + shifted.sum(), row)
+    own = torch.tensor([float(everyone.rank)])
+    with ranks.as_on_first([own]):
+        first = own.clone()
+    again = everyone.among(2)
+    return {
+        "place": torch.tensor([ranks.rank, ranks.world]),
+        "gathered": gathered.detach(),
+        "shifted": shifted.detach(),
+        "gradient": gradient,
+        "sum": ranks.sum(row),
+        "first": first,
+        "objects": torch.tensor(ranks.gather_objects(everyone.rank)),
+        "same": torch.tensor(again.group is ranks.group and everyone.among(4) is everyone and everyone.among(1) == Ranks()),
+    }
+
+
+def test_neighbours_talk_to_one_another_alone(tmp_path: Path) -> None:
+    for rank, result in enumerate(run_on_ranks(among_two, 4, tmp_path)):
+        pair = [rank // 2 * 2, rank // 2 * 2 + 1]
+        assert result["place"].tolist() == [rank % 2, 2]
+        assert result["gathered"].tolist() == result["objects"].tolist() == pair
+        assert result["shifted"].item() == pair[1 - rank % 2]
+        assert result["gradient"].item() == (10 if rank % 2 == 0 else 100) * 3 + 1
+        assert result["sum"].item() == sum(pair)
+        assert result["first"].item() == pair[0]
+        assert result["same"]

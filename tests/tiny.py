@@ -77,8 +77,8 @@ def rows(batch: Batch, start: int, stop: int) -> Batch:
     part = slice(start, stop)
     texts = {}
     for view, tokens in batch.texts.items():
-        longest = int(tokens.mask[part].sum(dim=1).max())
-        texts[view] = Tokens(tokens.ids[part, :longest], tokens.mask[part, :longest])
+        longest = int(tokens.mask[part].sum(dim=-1).max())
+        texts[view] = Tokens(tokens.ids[part, ..., :longest], tokens.mask[part, ..., :longest])
     valid = {view: mask[part] for view, mask in batch.valid.items()}
     groups = {name: numbers[part] for name, numbers in batch.groups.items()}
     images = {view: images[part] for view, images in batch.images.items()}

@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from concord.errors import ConcordError
 
@@ -26,39 +29,39 @@ class _Gather(torch.autograd.Function):
     """All-gather along the first axis. The backward pass sums what every rank wants of a row, at the row's owner."""
 
     @staticmethod
-    def forward(ctx: Any, local: Tensor) -> Tensor:
-        ctx.rows = local.shape[0]
-        parts = [torch.empty_like(local) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, local.contiguous())
+    def forward(ctx: Any, local: Tensor, ranks: Ranks) -> Tensor:
+        ctx.rows, ctx.ranks = local.shape[0], ranks
+        parts = [torch.empty_like(local) for _ in range(ranks.world)]
+        dist.all_gather(parts, local.contiguous(), group=ranks.group)
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         total = grads[0].contiguous()
-        dist.all_reduce(total)
-        start = dist.get_rank() * ctx.rows
-        return total[start : start + ctx.rows]
+        dist.all_reduce(total, group=ctx.ranks.group)
+        start = ctx.ranks.offset(ctx.rows)
+        return total[start : start + ctx.rows], None
 
 
 class _Shift(torch.autograd.Function):
     """Hand a tensor to the next rank of the ring and take the previous rank's; the gradient travels back."""
 
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, step: int) -> Tensor:
-        ctx.step = step
-        return _exchange(tensor, step)
+    def forward(ctx: Any, tensor: Tensor, step: int, ranks: Ranks) -> Tensor:
+        ctx.step, ctx.ranks = step, ranks
+        return _exchange(tensor, step, ranks)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _exchange(grads[0], -ctx.step), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _exchange(grads[0], -ctx.step, ctx.ranks), None, None
 
 
-def _exchange(tensor: Tensor, step: int) -> Tensor:
-    rank, world = dist.get_rank(), dist.get_world_size()
+def _exchange(tensor: Tensor, step: int, ranks: Ranks) -> Tensor:
     received = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    to, source = (ranks.rank + step) % ranks.world, (ranks.rank - step) % ranks.world
     operations = [
-        dist.P2POp(dist.isend, tensor.contiguous(), (rank + step) % world),
-        dist.P2POp(dist.irecv, received, (rank - step) % world),
+        dist.P2POp(dist.isend, tensor.contiguous(), group=ranks.group, group_peer=to),
+        dist.P2POp(dist.irecv, received, group=ranks.group, group_peer=source),
     ]
     for work in dist.batch_isend_irecv(operations):
         work.wait()
@@ -67,20 +70,36 @@ def _exchange(tensor: Tensor, step: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among its peers. With one process every operation is the identity and communicates nothing."""
+    """This process among its peers: all processes, or some neighbours. Alone, every operation is the identity and communicates
+    nothing.
+
+    Attributes:
+        rank: of this process among them, from 0.
+        world: how many they are.
+        group: PyTorch's handle of them; None for all processes.
+    """
 
     rank: int = 0
     world: int = 1
+    group: Any = None
 
     @staticmethod
     def current() -> Ranks:
+        if (planned := _PLANNED.get()) is not None:
+            return planned
         if dist.is_available() and dist.is_initialized():
             return Ranks(dist.get_rank(), dist.get_world_size())
         return Ranks()
 
+    def among(self, count: int) -> Ranks:
+        """This process among `count` neighbours, ranks 0..count-1, count..2 count - 1 and so on. All processes must call it."""
+        if count == self.world:
+            return self
+        return Ranks() if count == 1 else Ranks(self.rank % count, count, _neighbours(dist.group.WORLD, count))
+
     def gather(self, local: Tensor) -> Tensor:
         """Rows [b, ...] of every rank, in rank order: [W * b, ...], with exact gradients. b is the same on every rank."""
-        return local if self.world == 1 else _Gather.apply(local)  # type: ignore[no-any-return, no-untyped-call]
+        return local if self.world == 1 else _Gather.apply(local, self)  # type: ignore[no-any-return, no-untyped-call]
 
     def gather_padded(self, local: Tensor, dim: int = 1, value: float = 0.0) -> Tensor:
         """Like `gather`, for a tensor whose axis `dim` has another length on each rank: padded to the longest with `value`."""
@@ -102,7 +121,7 @@ class Ranks:
 
     def shift(self, tensor: Tensor, step: int = 1) -> Tensor:
         """One hop round the ring, with gradient: give to rank + step, take from rank - step."""
-        return tensor if self.world == 1 else _Shift.apply(tensor, step)  # type: ignore[no-any-return, no-untyped-call]
+        return tensor if self.world == 1 else _Shift.apply(tensor, step, self)  # type: ignore[no-any-return, no-untyped-call]
 
     def sum(self, value: Tensor) -> Tensor:
         """Sum over ranks, without gradient."""
@@ -121,7 +140,7 @@ class Ranks:
         if self.world == 1:
             return [value]
         values: list[Any] = [None] * self.world
-        dist.all_gather_object(values, value)
+        dist.all_gather_object(values, value, group=self.group)
         return values
 
     def spread(self, jobs: Sequence[J], work: Callable[[J], R]) -> list[R]:
@@ -158,7 +177,7 @@ class Ranks:
         before = [tensor.clone() for tensor in tensors]
         for tensor in tensors:
             first = tensor.contiguous()
-            dist.broadcast(first, 0)
+            dist.broadcast(first, group=self.group, group_src=0)
             tensor.copy_(first)
         try:
             yield
@@ -169,8 +188,45 @@ class Ranks:
     def _reduce(self, value: Tensor, operation: Any) -> Tensor:
         total = value.detach().clone()
         if self.world > 1:
-            dist.all_reduce(total, op=operation)
+            dist.all_reduce(total, op=operation, group=self.group)
         return total
+
+
+def local(tensor: Tensor) -> Tensor:
+    """What of a tensor this process holds: all of it, or its rows where FSDP has split it. Shares memory with it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor with the rows of all processes; every one of them must call. The tensor itself where it is not split."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def split_as(value: Any, like: Tensor | None) -> Any:
+    """A whole tensor split among the processes as another one of its shape is; any other value as it is."""
+    if isinstance(like, DTensor) and isinstance(value, Tensor) and not isinstance(value, DTensor) and value.shape == like.shape:
+        return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+    return value
+
+
+@lru_cache(maxsize=8)
+def _neighbours(world: Any, count: int) -> Any:
+    """The group of this process; made once for each set of all processes, because making one is a collective."""
+    group, _ = dist.new_subgroups(count, group=world)  # type: ignore[no-untyped-call]
+    return group
+
+
+_PLANNED: ContextVar[Ranks | None] = ContextVar("planned", default=None)
+
+
+@contextmanager
+def standing_in(ranks: Ranks) -> Iterator[None]:
+    """Inside, `Ranks.current()` gives these: to plan for processes that are not there."""
+    token = _PLANNED.set(ranks)
+    try:
+        yield
+    finally:
+        _PLANNED.reset(token)
 
 
 class Alarm:

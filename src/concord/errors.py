@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -26,6 +27,10 @@ class CheckpointError(ConcordError):
     """A checkpoint that is missing, damaged, or not concord's."""
 
 
+class LaunchError(ConcordError):
+    """A job that the cluster does not take."""
+
+
 class MissingExtraError(ConcordError):
     """A package of an optional extra that is not installed."""
 
@@ -35,6 +40,26 @@ class MissingExtraError(ConcordError):
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         return type(self), self._named  # by itself, an exception is unpickled from its message
+
+
+class Preempted(BaseException):
+    """A run that a signal stopped after a whole step, with a checkpoint. No mistake: who catches errors lets it pass, as Ctrl+C.
+
+    Args:
+        by: the signal.
+        step: after which it stopped.
+        folder: of the run.
+        first: whether this is the process that speaks for all of them.
+
+    Attributes:
+        code: what `run.py` exits with: 75 where whoever sent SIGUSR1 is to start the run again, 143 after SIGTERM; 0 on all
+            processes but the first.
+    """
+
+    def __init__(self, by: signal.Signals, step: int, folder: str, first: bool = True) -> None:
+        super().__init__(f"stopped by {by.name} after step {step}; resume={folder} goes on from there")
+        self.first = first
+        self.code = {signal.SIGUSR1: 75}.get(by, 128 + by) if first else 0
 
 
 def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:

@@ -6,7 +6,7 @@ N tokens, D tower width, E embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -97,6 +97,22 @@ class _TensorFields:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors in it, in the order of the fields."""
+        found: list[Tensor] = []
+
+        def note(tensor: Tensor) -> Tensor:
+            found.append(tensor)
+            return tensor
+
+        self._map(note)
+        return found
+
+    def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
+        """The same with other tensors, in the order of `tensors()`."""
+        others = iter(tensors)
+        return self._map(lambda _: next(others))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         def apply(value: Any) -> Any:

@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concord.data.shapes import Shapes
+from concord.data.shapes import source as source_module
 from concord.data.shapes.negatives import KINDS
 from concord.data.shapes.vocabulary import COLOURS, SHAPES, TEXTURES
+from concord.data.source import KeyedSource
 from concord.types import Pair
 
 INDICES = st.integers(0, 9_999)
@@ -275,6 +277,19 @@ def test_another_process_makes_the_same_examples() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == fingerprint(Shapes("held_out", size=40, seed=3), list(range(40)))
+
+
+@pytest.mark.parametrize("task", ["caption", "classification", "compositional"])
+def test_keys_captions_and_metadata_are_told_without_painting(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Shapes(size=12, task=task)
+    pairs = [source[index] for index in range(12)]
+    monkeypatch.setattr(source_module, "render", None)
+    assert isinstance(source, KeyedSource)
+    for index, pair in enumerate(pairs):
+        assert (source.key(index), source.captions(index), source.metadata(index)) == (pair.key, pair.captions, pair.metadata)
+    assert source.captions(-1) == pairs[-1].captions
+    with pytest.raises(IndexError):
+        source.captions(12)
 
 
 def test_seeds_and_splits_differ() -> None:

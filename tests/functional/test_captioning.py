@@ -67,8 +67,8 @@ def test_padding_changes_nothing() -> None:
 def test_correct_tokens_counts_targets_only() -> None:
     targets = next_tokens(IDS, MASK)
     perfect = torch.nn.functional.one_hot(targets.clamp(min=0), 7).float()
-    assert correct_tokens(perfect, targets) == 8
-    assert correct_tokens(-perfect, targets) == 0
+    assert correct_tokens(perfect, targets).sum() == 8
+    assert correct_tokens(-perfect, targets).sum() == 0
 
 
 def test_half_precision_logits_are_summed_in_float32() -> None:

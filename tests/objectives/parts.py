@@ -72,10 +72,10 @@ class FixedNoise(MAE):
     def __init__(self) -> None:
         super().__init__(**SMALL_DECODER)
 
-    def _noise(self, target: Tensor) -> Tensor:
-        ranks, rows = Ranks.current(), len(target)
-        noise = torch.rand(rows * ranks.world, target.shape[1], generator=torch.Generator().manual_seed(5))
-        return noise[ranks.offset(rows) : ranks.offset(rows) + rows]
+    def _noise(self, images: int, patches: int, device: torch.device | None = None) -> Tensor:
+        ranks = Ranks.current()
+        noise = torch.rand(images * ranks.world, patches, generator=torch.Generator().manual_seed(5))
+        return noise[ranks.offset(images) : ranks.offset(images) + images]
 
 
 def small_simclr() -> SimCLR:

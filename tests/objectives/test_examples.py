@@ -6,11 +6,19 @@ import pytest
 import torch
 
 from concord.distributed import Ranks
-from concord.objectives import Captioning, Objective, Step, Terms
+from concord.models.similarity import Cosine, Lorentz
+from concord.objectives import Captioning, Entailment, InfoNCE, NegCLIP, Objective, PairwiseSigmoid, Step, Terms
 from tests.objectives.parts import FixedNoise, set_up, small_batch, small_distillation, small_model, small_simclr
-from tests.objectives.test_ranks import CASES, PAIRS, assemble
-from tests.tiny import tiny_batch
+from tests.objectives.test_ranks import CASES, PAIRS, Part, assemble
+from tests.tiny import EMBED_DIM, tiny_batch
 
+PLAIN: dict[str, Part] = {
+    "clip": (Cosine, InfoNCE),
+    "convirt tiled": (lambda: Cosine(10.0), lambda: InfoNCE(image_to_text_weight=0.75, text_view="sentence", tile=3)),
+    "entailment": (lambda: Lorentz(EMBED_DIM), Entailment),
+    "siglip": (lambda: Cosine(10.0, init_bias=-10.0), PairwiseSigmoid),
+    "neg_clip": (Cosine, NegCLIP),
+}
 WITH_HEADS = {"captioning": Captioning, "mae": FixedNoise, "simclr": small_simclr, "self_distillation": small_distillation}
 
 
@@ -23,9 +31,9 @@ def check(terms: Terms, pairs: int) -> None:
     assert terms.examples.std() > 1e-4
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", PLAIN | CASES)
 def test_the_mean_over_pairs_is_the_loss(case: str) -> None:
-    model, objective = assemble(case)
+    model, objective = assemble((PLAIN | CASES)[case])
     check(objective(Step(model, tiny_batch(PAIRS, seed=1), Ranks())), PAIRS)
 
 

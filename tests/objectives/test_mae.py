@@ -27,7 +27,7 @@ def test_loss_is_the_equation_step_by_step() -> None:
     terms = run(objective, model, batch)
     images = model.image.normalize(batch.images["image"])
     target = normalise_patches(patchify(images, 4))
-    mask = random_patch_mask(objective._noise(target), 4)
+    mask = random_patch_mask(objective._noise(4, 16), 4)
     prediction = objective.decoder(model.image(images, keep=mask.keep).tokens, mask.inverse, (4, 4))
     assert mask.removed.sum() == 4 * 12
     assert terms.loss.item() == pytest.approx(masked_pixel_loss(prediction, target, mask.removed).mean().item(), rel=1e-6)
@@ -49,7 +49,7 @@ def test_removed_pixels_reach_the_target_and_not_the_prediction() -> None:
     model, batch, changed = small_model(), small_batch(), small_batch()
     objective = FixedNoise()
     set_up(objective, model)
-    removed = random_patch_mask(objective._noise(torch.empty(4, 16)), 4).removed.view(4, 1, 4, 4)
+    removed = random_patch_mask(objective._noise(4, 16), 4).removed.view(4, 1, 4, 4)
     hidden = removed.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
     changed.images["image"] = torch.where(hidden, 255 - batch.images["image"], batch.images["image"])
     predictions: list[Tensor] = []
@@ -60,12 +60,12 @@ def test_removed_pixels_reach_the_target_and_not_the_prediction() -> None:
 
 
 def test_masks_differ_from_step_to_step_and_follow_the_seed() -> None:
-    objective, target = MAE(**SMALL), torch.empty(2, 16)
+    objective = MAE(**SMALL)
     torch.manual_seed(3)
-    first, second = objective._noise(target), objective._noise(target)
+    first, second = objective._noise(2, 16), objective._noise(2, 16)
     torch.manual_seed(3)
     assert not torch.equal(first, second)
-    assert torch.equal(objective._noise(target), first)
+    assert torch.equal(objective._noise(2, 16), first)
 
 
 def test_gradients_reach_tower_and_decoder_and_not_the_text() -> None:

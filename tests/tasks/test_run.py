@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from tests.commands import run_command
 from tests.composing import SMALL_DATA, SMALL_MODEL, compose_config
 from tests.conftest import ROOT, RunPy
 
@@ -29,10 +30,8 @@ BENCH = [f"benchmark.tasks.{reader}.size=24" for reader in READERS]
 MEASURED = (*TINY, *BENCH, "benchmark.bootstrap=100", "trainer.max_steps=6", "trainer.log_every=2")
 
 
-def command(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    line = [sys.executable, str(ROOT / "run.py"), *overrides]
-    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+def command(folder: Path, *overrides: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+    done = run_command(*overrides, folder=folder, fresh=fresh)
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -41,7 +40,7 @@ def command(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a small run of CoCa left behind: it has every part, a decoder too."""
     folder = tmp_path_factory.mktemp("run")
-    done = command(folder, "method=coca", "model.image.caption_queries=4", *MEASURED, "hydra.run.dir=runs/tiny")
+    done = command(folder, "method=coca", "model.image.caption_queries=4", *MEASURED, "hydra.run.dir=runs/tiny", fresh=True)
     assert "leaderboard" in done.stdout
     assert "runs/tiny/report.html" in done.stdout
     return folder / "runs" / "tiny"

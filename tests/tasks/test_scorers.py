@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.commands import run_command
 from tests.composing import SMALL_DATA, SMALL_MODEL, compose_config, options
-from tests.conftest import ROOT, RunPy
+from tests.conftest import RunPy
 
 import concord
 from concord.config import check
@@ -58,8 +56,7 @@ def captioner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small run of CoCa that was not measured."""
     folder = tmp_path_factory.mktemp("captioner")
     tiny = ("model.image.caption_queries=4", *TINY, "benchmark=off", "trainer.max_steps=2", f"hydra.run.dir={folder}")
-    line = [sys.executable, str(ROOT / "run.py"), "method=coca", *tiny]
-    done(subprocess.run(line, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False))
+    done(run_command("method=coca", *tiny, folder=folder))
     return folder
 
 

@@ -8,12 +8,14 @@ import pytest
 import timm
 import torch
 import yaml
+from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 
 from concord.config import build
 from concord.errors import ConfigError
+from concord.models import Cosine, DualEncoder, ImageTower, TextTower
 from concord.models.view_embedding import ViewEmbedding
-from concord.training import AdamW, OptimizerSettings, TimmOptimizer
+from concord.training import AdamW, Linear, OptimizerSettings, TimmOptimizer
 from concord.training.optimizers import parameter_groups
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -46,7 +48,7 @@ class Method(nn.Module):
 
 def names_by_group(module: nn.Module, **settings: Any) -> dict[str, set[str]]:
     names = {id(parameter): name for name, parameter in module.named_parameters()}
-    groups = parameter_groups(module, lr=1.0, weight_decay=0.2, **settings)
+    groups = parameter_groups(module, OptimizerSettings(lr=1.0, weight_decay=0.2, **settings))
     return {group["name"]: {names[id(parameter)] for parameter in group["params"]} for group in groups}
 
 
@@ -84,9 +86,11 @@ def test_frozen_parameters_are_left_out() -> None:
     method.model.image.requires_grad_(False)
     assert not any(name.startswith("image/") for name in names_by_group(method))
     with pytest.raises(ConfigError, match=r"image_lr_scale is 0\.5, but the image tower has no trainable"):
-        parameter_groups(method, 1.0, 0.2, image_lr_scale=0.5)
+        parameter_groups(method, OptimizerSettings(image_lr_scale=0.5))
+    with pytest.raises(ConfigError, match=r"image_layer_decay is 0\.5, but the image tower has no trainable"):
+        parameter_groups(method, OptimizerSettings(image_layer_decay=0.5))
     with pytest.raises(ConfigError, match="every parameter is frozen"):
-        parameter_groups(method.requires_grad_(False), 1.0, 0.2)
+        parameter_groups(method.requires_grad_(False), OptimizerSettings())
 
 
 def test_learning_rates_of_the_towers() -> None:
@@ -95,6 +99,63 @@ def test_learning_rates_of_the_towers() -> None:
     assert rates == {"image": 0.05, "text": 0.2, "other": 0.1}
     decays = {group["name"].split("/")[1]: group["weight_decay"] for group in optimizer.param_groups}
     assert decays == {"decay": 0.2, "no_decay": 0.0}
+
+
+def layered_model(pooling: str = "average") -> DualEncoder:
+    image = ImageTower("vit_tiny_patch16_224", image_size=16, width=24, depth=3, heads=2, pooling=pooling)  # type: ignore[arg-type]
+    return DualEncoder(image, TextTower(20, 8, width=16, depth=2, heads=2), Cosine(), embed_dim=8)
+
+
+def rates_by_name(module: nn.Module, settings: OptimizerSettings) -> dict[str, float]:
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    return {names[id(p)]: group["lr"] for group in parameter_groups(module, settings) for p in group["params"]}
+
+
+def test_layer_decay_is_that_of_timm() -> None:
+    model = layered_model("attention")
+    rates = rates_by_name(model, OptimizerSettings(lr=2.0, image_layer_decay=0.7, image_lr_scale=0.5))
+    classifier = timm.create_model("vit_tiny_patch16_224", img_size=16, embed_dim=24, depth=3, num_heads=2, num_classes=5)
+    names = {id(parameter): name for name, parameter in classifier.named_parameters()}
+    groups = param_groups_layer_decay(classifier, layer_decay=0.7)
+    expected = {names[id(p)]: group["lr_scale"] for group in groups for p in group["params"]}
+    shared = [name for name in expected if f"image.trunk.{name}" in rates]
+    assert len(shared) == len(expected) - 2  # all but the classifier's head
+    assert all(rates[f"image.trunk.{name}"] == pytest.approx(expected[name]) for name in shared)
+    assert rates["image.pooler.q.weight"] == expected["head.weight"] == 1.0
+    assert rates["image_projection.weight"] == rates["text.blocks.0.mlp.0.weight"] == rates["similarity.logit_scale"] == 2.0
+
+
+def test_layer_decay_of_texts_counts_from_the_top() -> None:
+    method = nn.ModuleDict({"model": layered_model()})
+    rates = rates_by_name(method, OptimizerSettings(lr=1.0, text_layer_decay=0.5))
+    found = {name.removeprefix("model.text."): rate for name, rate in rates.items() if name.startswith("model.text.")}
+    for start, rate in {"token_emb": 0.125, "positional": 0.125, "blocks.0.": 0.25, "blocks.1.": 0.5, "norm.": 0.5}.items():
+        assert {found[name] for name in found if name.startswith(start)} == {rate}
+    with pytest.raises(ConfigError, match=r"optimizer\.text_layer_decay is 0\.5, but the text tower has no layers"):
+        parameter_groups(Method(), OptimizerSettings(text_layer_decay=0.5))
+
+
+def test_the_rates_of_layers_follow_the_schedule() -> None:
+    optimizer = AdamW(lr=1.0, image_layer_decay=0.5).build(layered_model())
+    schedule = Linear(warmup=0).build(optimizer, 10)
+    before = [group["lr"] for group in optimizer.param_groups]
+    optimizer.step()
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.9 * rate for rate in before])
+
+
+@pytest.mark.parametrize("file", sorted((CONF / "optimizer").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_configured_optimizer_has_the_groups_of_the_towers(file: Path) -> None:
+    model = layered_model()
+    settings = dataclasses.replace(build(yaml.safe_load(file.read_text()), "optimizer"), image_lr_scale=0.5, text_layer_decay=0.5)
+    groups = {group["name"]: group for group in settings.build(model).param_groups}
+    lr, decay = settings.lr, settings.weight_decay
+    assert groups["image/decay"]["lr"] == pytest.approx(0.5 * lr)
+    assert groups["text/decay/1"]["lr"] == pytest.approx(0.25 * lr)
+    assert groups["other/scalars"]["params"] == [model.similarity.logit_scale]
+    for name, group in groups.items():
+        assert group["weight_decay"] == (decay if name.split("/")[1] == "decay" else 0.0), name
+        assert all(p.ndim >= 2 for p in group["params"]) or group["weight_decay"] == 0.0
 
 
 def test_adamw_is_fused_and_equals_the_plain_one() -> None:
@@ -159,6 +220,8 @@ def test_every_configured_optimizer_minimises_and_resumes(file: Path, tmp_path: 
         ({"lr": float("nan")}, "lr must be above 0"),
         ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
         ({"image_lr_scale": 0.0}, "image_lr_scale must be above 0"),
+        ({"image_layer_decay": 0.0}, r"image_layer_decay must lie in \(0, 1\]"),
+        ({"text_layer_decay": 1.5}, r"text_layer_decay must lie in \(0, 1\]"),
         ({"betas": (0.9, 1.0)}, "betas must lie in"),
         ({"eps": 0.0}, "eps must be above 0"),
     ],

@@ -65,7 +65,8 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path: Path, how: str, number:
     assert torch.equal(weights(resumed), weights(undisturbed))
     # The log is that of a run that was never stopped, and no half-written file is left.
     assert read_rows(tmp_path / "killed" / "metrics.csv") == read_rows(tmp_path / "undisturbed" / "metrics.csv")
-    assert sorted(path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()) == ["last.ckpt", "step_000000020.ckpt"]
+    kept = ["last.ckpt", "step_000000015.ckpt", "step_000000020.ckpt"]
+    assert sorted(path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()) == kept
 
 
 def crashing_run(folder: Path, step: int, **settings: Any) -> None:

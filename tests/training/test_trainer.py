@@ -74,7 +74,7 @@ def test_impossible_devices_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("file", sorted((CONF / "trainer").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_configured_trainer_fits_its_signature(file: Path) -> None:
-    check(yaml.safe_load(file.read_text()), "trainer", injected=("callbacks", "logger", "folder"))
+    check(yaml.safe_load(file.read_text()), "trainer", injected=("callbacks", "logger", "folder", "check"))
 
 
 def test_default_trainer_builds(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from concord.benchmarks.records import Answers
 from concord.benchmarks.statistics import Interval, bootstrap, mean_of, percentile_interval
@@ -88,6 +87,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def mcnemar(only_a: int, only_b: int) -> float:
     """Two-sided exact p-value of the examples on which the two disagree (McNemar 1947); 1 where they never do."""
+    from scipy.stats import binomtest  # slow to import
+
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 

@@ -41,5 +41,5 @@ def next_token_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def correct_tokens(logits: Tensor, targets: Tensor) -> Tensor:
-    """How many targets are the most likely token, scalar."""
-    return (logits.argmax(dim=-1) == targets).sum()
+    """How many targets of each caption are the most likely token, [B]."""
+    return (logits.argmax(dim=-1) == targets).sum(dim=-1)

@@ -52,6 +52,11 @@ def encoded_bytes(image: RawImage) -> bytes:
     return image.read_bytes() if isinstance(image, Path) else image.tobytes()
 
 
+def arrow_bytes(array: pa.Array) -> np.ndarray:
+    """The values of an Arrow array of uint8 without missing ones, not to be written to; `to_numpy` would import pandas, in each process."""
+    return np.frombuffer(array.buffers()[1], np.uint8, len(array), array.offset)
+
+
 @dataclass(frozen=True)
 class Decoded:
     """An upright picture in RGB, whole or shrunk.
@@ -71,7 +76,7 @@ class Decoded:
         It is Pillow's own memory, which has room for four channels, except where that is not in one piece (above 16 MiB).
         """
         try:
-            values = pa.array(self.picture).flatten().to_numpy()
+            values = arrow_bytes(pa.array(self.picture).flatten())
         except ValueError:
             values = np.frombuffer(self.picture.tobytes("raw", "RGBX"), np.uint8)
         return values.reshape(self.picture.height, self.picture.width, 4)

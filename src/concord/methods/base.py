@@ -8,15 +8,23 @@ from typing import Any, ClassVar
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
-from concord.distributed import Ranks
+from concord.distributed import Ranks, whole
 from concord.errors import IncompatibleError
+from concord.functional.collapse import mean_cosine, participation_ratio
 from concord.methods.sources import SourceLosses
 from concord.models import DualEncoder
-from concord.models.checkpoint import ENTRY
+from concord.models.adapters import merged
+from concord.models.checkpoint import ADAPTERS, ENTRY, build_model
 from concord.objectives import Objective, Step, Terms
-from concord.training import OptimizerSettings, Schedule, is_logging_step
+from concord.objectives.pieces import check_pieces
+from concord.training import Compute, OptimizerSettings, Schedule, Tuning, is_logging_step, was_taken_away
+from concord.training.callbacks.ema import averages_of
+from concord.training.gradients import clip
 from concord.types import Batch, ImageView, Paper, TextView
+
+_ROWS = 256  # embeddings that a collapse is looked for among; more would not tell more
 
 
 class Pretrainer(L.LightningModule):
@@ -27,6 +35,8 @@ class Pretrainer(L.LightningModule):
         objectives: the terms of the loss by name; the loss is the sum of weight x term.
         optimizer: builds the optimizer from this module's parameters.
         schedule: builds the learning-rate schedule.
+        compute: how a step is computed.
+        tuning: what of the model is trained; None for all of it.
 
     Attributes:
         paper: where the method comes from.
@@ -35,7 +45,8 @@ class Pretrainer(L.LightningModule):
         last_terms: the raw value of each term in the last step.
 
     Raises:
-        IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways.
+        IncompatibleError: when an objective cannot be carried by the model, or two objectives want one view made in two ways;
+            or when the model cannot be computed in the way asked for.
     """
 
     paper: ClassVar[Paper]
@@ -46,10 +57,14 @@ class Pretrainer(L.LightningModule):
         objectives: Mapping[str, Objective],
         optimizer: OptimizerSettings,
         schedule: Schedule,
+        compute: Compute,
+        tuning: Tuning | None = None,
     ) -> None:
         super().__init__()
         if not objectives:
             raise IncompatibleError("method.objectives is empty; add one, as in +objective@method.objectives.clip=clip")
+        self.tuning = tuning if tuning is not None else Tuning()
+        self.tuning.apply(model)  # before the objectives, whose teachers have the parts that their students have
         for name, objective in objectives.items():
             _carry(name, objective, model)
         self.model = model
@@ -58,21 +73,27 @@ class Pretrainer(L.LightningModule):
         self.text_views: dict[str, TextView] = _union({name: o.text_views for name, o in objectives.items()})
         self.optimizer_settings = optimizer
         self.schedule = schedule
+        self.compute = compute
         self.description: dict[str, Any] = {}
         self.last_terms: dict[str, Tensor] = {}
         self._source_losses = SourceLosses()
         self.prepare()
+        compute.apply(model)
+        if compute.micro_batch is not None:
+            check_pieces(self.model)
 
     def prepare(self) -> None:
-        """What a variant does to the assembled parts, such as locking a tower."""
+        """What a variant does to the assembled parts, or asks of them."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        step = Step(self.model, batch, Ranks.current())
+        batch = self.compute.padded(batch, self.model.text.context_length)
+        step = Step(self.model, batch, Ranks.current(), self.compute.micro_batch, self._progress())
         terms = {name: objective(step) for name, objective in self._objectives().items()}
         loss = torch.stack([self._objectives()[name].weight * term.loss for name, term in terms.items()]).sum()
         self.last_terms = {name: term.loss.detach() for name, term in terms.items()}
         if is_logging_step(self.trainer, self.trainer.global_step + 1):  # Lightning's bookkeeping costs more than a small step
             self.log_dict(self._logs(loss, terms), batch_size=len(batch), sync_dist=step.ranks.world > 1)
+            self.log_dict(_spread(step), batch_size=len(batch), sync_dist=step.ranks.world > 1)
             of_sources = self._source_losses(terms, batch.sources, step.ranks)
             self.log_dict({f"loss/{name}": value for name, value in of_sources.items()}, batch_size=len(batch))
         return loss
@@ -87,30 +108,60 @@ class Pretrainer(L.LightningModule):
             logs |= {f"{name}/{key}": value for key, value in term.logs.items()}
         return logs
 
+    def model_in_use(self) -> DualEncoder:
+        """What `concord.load` would give of a checkpoint of now, for benchmarks: the model itself, or, where the run averages its
+        weights or splits them among processes, a copy that has them all. Every process must call."""
+        averages = averages_of(self.trainer)
+        if not averages and not any(isinstance(parameter, DTensor) for parameter in self.model.parameters()):
+            return self.model
+        weights = {name: whole(tensor) for name, tensor in {**self.model.state_dict(), **averages}.items()}
+        model = build_model(self.description["model"])
+        model.load_state_dict(merged(weights, self.tuning.adapter_scales()))
+        return model.to(self.device).eval()
+
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         optimizer = self.optimizer_settings.build(self)
         schedule = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if gradient_clip_val is not None and any(isinstance(gradient, DTensor) for gradient in gradients):
+            clip(gradients, gradient_clip_val)  # PyTorch's takes no mixture of split and whole ones
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[ENTRY] = self.description
+        checkpoint[ADAPTERS] = self.tuning.adapter_scales()
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        super().optimizer_step(*args, **kwargs)
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(epoch, batch_idx, optimizer, *args, **kwargs)
+        if was_taken_away(optimizer):
+            return
         self.model.similarity.clamp_()
-        progress = self.trainer.global_step / max(1, self.trainer.max_steps)
         for objective in self._objectives().values():
-            objective.after_step(self.model, progress)
+            objective.after_step(self.model, self._progress())
+
+    def _progress(self) -> float:
+        """The share of training done, in [0, 1]."""
+        return self.trainer.global_step / max(1, self.trainer.max_steps)
 
     def _objectives(self) -> dict[str, Objective]:
         return dict(self.objectives.items())  # type: ignore[arg-type]
 
 
-def lock(module: nn.Module) -> None:
-    """Freeze a tower for good: no gradients, and evaluation mode whatever mode its owner is in (dropout, batch statistics)."""
-    module.requires_grad_(False)
-    module.eval()
-    module.train = lambda mode=True: module  # type: ignore[method-assign]
+@torch.no_grad()
+def _spread(step: Step) -> dict[str, Tensor]:
+    """How alike the embeddings of different examples are, from the first rows of each view: see `Alarms`."""
+    logs: dict[str, Tensor] = {}
+    for view, embeddings in step.embedded.items():
+        vectors = embeddings.vectors[:_ROWS]
+        if len(vectors) > 1:
+            logs |= {f"embedding_cosine/{view}": mean_cosine(vectors), f"embedding_rank/{view}": participation_ratio(vectors)}
+    return logs
 
 
 def _carry(name: str, objective: Objective, model: DualEncoder) -> None:

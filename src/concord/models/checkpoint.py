@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,18 +22,29 @@ from torch import Tensor, nn
 from concord.config import TARGET, build, is_node, locate, nodes
 from concord.errors import CheckpointError, ConcordError
 from concord.images import Preprocess
+from concord.integrity import altered
+from concord.models.adapters import merged
 from concord.models.dual_encoder import DualEncoder
 from concord.models.interop import EXPORTS, onnx, read_foreign
 from concord.models.interop.contents import FORMAT, Contents, describe
 from concord.models.interop.mapping import import_weights
 from concord.models.interop.weights import first_line
 from concord.models.scorer import Scorer
+from concord.shards import put_in
 from concord.tokenizers import Tokenizer
+
+log = logging.getLogger(__name__)
 
 __all__ = ["ENTRY", "FORMAT", "build_model", "describe", "export", "load", "without_fetching"]
 
 ENTRY = "concord"
 """Key of a training checkpoint under which everything but the weights stands."""
+
+ADAPTERS = "adapters"
+"""Key under which the scales of adapters stand, by tower; absent, or empty, where there are none."""
+
+AVERAGED = "averaged_weights"
+"""Key under which the averages of the weights stand, by their names in the dual encoder, where a run kept them."""
 
 PREFIX = "model."
 """What the dual encoder's weights begin with in a training checkpoint."""
@@ -191,10 +203,22 @@ def _read_training(path: Path) -> Contents:
         raise CheckpointError(f"{path} is damaged or not a checkpoint: {first_line(error)}") from None
     if not isinstance(state, dict) or not isinstance(state.get(ENTRY), Mapping) or not isinstance(state.get("state_dict"), Mapping):
         raise CheckpointError(f"{path} was not written by concord; weights of OpenCLIP need their name: open_clip:ARCHITECTURE/{path}")
+    averages = dict(state.get(AVERAGED, {}))
+    own = {str(name).removeprefix(PREFIX): value for name, value in state["state_dict"].items() if isinstance(value, Tensor)}
+    own |= {f"the average of {name}": value for name, value in averages.items() if isinstance(value, Tensor)}
+    if (name := altered(path, own)) is not None:
+        raise CheckpointError(f"{path} is damaged: {name} is not as it was written; take an earlier checkpoint")
+    state = put_in({key: value for key, value in state.items() if key != "optimizer_states"}, path.parent)
     weights = {name.removeprefix(PREFIX): value for name, value in state["state_dict"].items() if str(name).startswith(PREFIX)}
-    if not all(isinstance(value, Tensor) for value in weights.values()):
+    averages = dict(state.get(AVERAGED, {}))
+    if averages:
+        log.info("%s: the averaged weights (EMA) are used", path)
+    if not all(isinstance(value, Tensor) for value in (weights | averages).values()):
         raise CheckpointError(f"{path} is damaged: its weights are not all tensors")
-    return Contents(state[ENTRY], weights)
+    try:
+        return Contents(state[ENTRY], merged(weights | averages, state.get(ADAPTERS, {})))
+    except (KeyError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: its adapters do not fit ({first_line(error)})") from None
 
 
 def _read_export(folder: Path) -> Contents:

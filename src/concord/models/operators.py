@@ -9,6 +9,9 @@ Dimensions: B sequences, L positions, H heads, d width of a head, D = H * d.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import torch
@@ -19,6 +22,22 @@ from torch.autograd.function import once_differentiable
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # type: ignore[no-untyped-call]
 _SMALL_PRODUCT = 2**22  # multiplications below which the call of oneDNN costs more than it saves
 _SHORT = 256  # keys up to which the whole matrix of attention weights is cheap to keep
+_ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
+
+
+@contextmanager
+def as_on_accelerator() -> Iterator[None]:
+    """Inside, tensors on the CPU take the way of those on an accelerator: to plan, with shapes alone, a step for one that is not here."""
+    token = _ELSEWHERE.set(True)
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(token)
+
+
+def on_cpu(tensor: Tensor) -> bool:
+    """Whether what suits CPUs suits this tensor."""
+    return tensor.device.type == "cpu" and not _ELSEWHERE.get()
 
 
 class Linear(nn.Linear):
@@ -43,7 +62,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
         mask: bool, broadcastable to [B, H, L, keys], True where a query may look; not together with `causal`.
         causal: whether position t sees keys 0..t only.
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] <= _SHORT:
+    if on_cpu(q) and q.dtype == torch.bfloat16 and k.shape[-2] <= _SHORT:
         return _written_out_attention(q, k, v, _causal_mask(q, k) if causal else mask)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
 
@@ -83,7 +102,7 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
         _ONEDNN
         and not torch.compiler.is_compiling()  # first, or the size becomes part of what was compiled
-        and x.device.type == "cpu"
+        and on_cpu(x)
         and x.dtype == weight.dtype == torch.float32
         and x.ndim > 1
         and x.numel() * weight.shape[0] >= _SMALL_PRODUCT

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from concord.models.operators import on_cpu
 from concord.models.transformer import Activation, Block, Packing, check_heads, initialize
 from concord.types import Features, Tokens
 
@@ -68,6 +69,7 @@ class TextTower(nn.Module):
         self.width = width
         self.pooling = pooling
         self.causal = pooling in ("end", "class")
+        self.packing = True  # whether padding may be skipped
         self.pad_id = pad_id
         self.token_embedding = nn.Embedding(vocab_size, width)
         self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
@@ -103,7 +105,7 @@ class TextTower(nn.Module):
         causal = self.causal and visible is None
         if not self.causal:
             visible = mask[:, None, None]
-        packing = Packing.of(mask) if packs(mask) else None
+        packing = Packing.of(mask) if self.packing and packs(mask) else None
         if packing is not None:
             x = packing.pack(x)
         for block in self.blocks:
@@ -163,7 +165,7 @@ def packs(mask: Tensor) -> bool:
 
     It pays where arithmetic is dear. On accelerators it would make the host wait for the device to count the tokens.
     """
-    return mask.device.type == "cpu" and not torch.compiler.is_compiling()
+    return on_cpu(mask) and not torch.compiler.is_compiling()
 
 
 def _at(x: Tensor, place: Tensor) -> Tensor:

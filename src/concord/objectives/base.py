@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from concord.distributed import Ranks
 from concord.models.dual_encoder import DualEncoder
+from concord.objectives.pieces import R, Rows, in_pieces
 from concord.types import Batch, Embeddings, Features, ImageView, Paper, TextView, Tokens
 
 
@@ -32,6 +34,15 @@ class Terms:
     weights: Tensor | None = None
 
     @staticmethod
+    def join(parts: Sequence[Terms]) -> Terms:
+        """Of equally many neighbouring pairs each, as `mean` makes them."""
+        if len(parts) == 1:
+            return parts[0]
+        logs = {name: torch.stack([part.logs[name] for part in parts]).mean(dim=0) for name in parts[0].logs}
+        examples = torch.cat([part.examples for part in parts if part.examples is not None])
+        return Terms(torch.stack([part.loss for part in parts]).mean(), logs, examples)
+
+    @staticmethod
     def mean(losses: Tensor, logs: Mapping[str, Tensor] | None = None) -> Terms:
         """The loss is the mean over this rank's pairs, [b]."""
         return Terms(losses.mean(), logs if logs is not None else {}, losses.detach())
@@ -41,12 +52,21 @@ class Step:
     """A batch on its way through the model. Every view is encoded once, by the first objective that asks for it.
 
     Views with a count V above one come flattened: rows b * V + v.
+
+    Args:
+        model: what encodes.
+        batch: the pairs of this rank.
+        ranks: this process among its peers.
+        micro_batch: pairs that go through a tower, or through what else `in_pieces` runs, at a time; None for all of this rank.
+        progress: share of training done, in [0, 1].
     """
 
-    def __init__(self, model: DualEncoder, batch: Batch, ranks: Ranks) -> None:
+    def __init__(self, model: DualEncoder, batch: Batch, ranks: Ranks, micro_batch: int | None = None, progress: float = 0.0) -> None:
         self.model = model
         self.batch = batch
         self.ranks = ranks
+        self.micro_batch = micro_batch
+        self.progress = progress
         self._features: dict[tuple[str, str], Features] = {}
         self._embeddings: dict[tuple[str, str], Embeddings] = {}
 
@@ -68,21 +88,23 @@ class Step:
         """The image tower's features of a view."""
         key = ("image", view)
         if key not in self._features:
-            self._features[key] = self.model.image(self.pixels(view))
+            self._features[key] = self.in_pieces(self.model.image, self.pixels(view))
         return self._features[key]
 
     def text(self, view: str) -> Features:
         """The text tower's features of a view."""
         key = ("text", view)
         if key not in self._features:
-            self._features[key] = self.model.text(self.tokens(view))
+            self._features[key] = self.in_pieces(self.model.text, self.tokens(view))
         return self._features[key]
 
     def image_embeddings(self, view: str) -> Embeddings:
         """The view's images in the embedding space of the model's similarity."""
         key = ("image", view)
         if key not in self._embeddings:
-            self._embeddings[key] = self.model.embed_image(self.image(view), self._view_positions(view))
+            positions = self._view_positions(view)
+            inputs = (self.image(view),) if positions is None else (self.image(view), positions)
+            self._embeddings[key] = self.in_pieces(self.model.embed_image, *inputs)
         return self._embeddings[key]
 
     def _view_positions(self, view: str) -> Tensor | None:
@@ -94,8 +116,21 @@ class Step:
         """The view's captions in the embedding space of the model's similarity."""
         key = ("text", view)
         if key not in self._embeddings:
-            self._embeddings[key] = self.model.embed_text(self.text(view))
+            self._embeddings[key] = self.in_pieces(self.model.embed_text, self.text(view))
         return self._embeddings[key]
+
+    @property
+    def embedded(self) -> dict[str, Embeddings]:
+        """What was embedded so far, by view."""
+        return {view: embeddings for (_, view), embeddings in self._embeddings.items()}
+
+    def in_pieces(self, function: Callable[..., R], *inputs: Rows) -> R:
+        """`function(*inputs)` on `micro_batch` pairs at a time, with the same value and gradient: see `concord.objectives.pieces`.
+
+        For whatever an objective runs itself that is heavy: a tower, a decoder, a head with a large answer. What compares pairs
+        or has batch statistics stays outside.
+        """
+        return in_pieces(function, inputs, len(self), self.micro_batch)
 
 
 class Objective(nn.Module):
@@ -122,6 +157,13 @@ class Objective(nn.Module):
 
     def check(self, model: DualEncoder) -> None:
         """Refuse a model that cannot carry this objective.
+
+        Raises:
+            IncompatibleError: with the reason and the way out, in one line.
+        """
+
+    def check_batch(self, pairs: int, world: int) -> None:
+        """Refuse a batch of `pairs` pairs on each of `world` processes.
 
         Raises:
             IncompatibleError: with the reason and the way out, in one line.

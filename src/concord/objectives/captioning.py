@@ -10,7 +10,7 @@ from concord.errors import IncompatibleError
 from concord.functional.captioning import IGNORED, correct_tokens, next_token_cross_entropy, next_tokens
 from concord.models.dual_encoder import DualEncoder
 from concord.objectives.base import Objective, Step, Terms
-from concord.types import ImageView, Paper, TextView
+from concord.types import Features, ImageView, Paper, TextView, Tokens
 
 
 class Captioning(Objective):
@@ -44,11 +44,16 @@ class Captioning(Objective):
 
     def forward(self, step: Step) -> Terms:
         tokens = step.tokens("caption")
-        logits = step.model.caption_logits(step.image("image"), step.text("caption"), tokens)
         targets = next_tokens(tokens.ids, tokens.mask)
+
+        def write(image: Features, text: Features, tokens: Tokens, targets: Tensor) -> tuple[Tensor, Tensor]:
+            """The [b, L, V] scores live in here: they are more than all features."""
+            logits = step.model.caption_logits(image, text, tokens)
+            return next_token_cross_entropy(logits, targets), correct_tokens(logits.detach(), targets)
+
+        sums, correct = step.in_pieces(write, step.image("image"), step.text("caption"), tokens, targets)
         # Ranks hold different numbers of tokens: each divides by the mean count, so that the mean over ranks is the global mean.
         lengths = (targets != IGNORED).sum(dim=1)
-        count: Tensor = step.ranks.mean(lengths.sum().float()).clamp(min=1)
-        sums = next_token_cross_entropy(logits, targets)
-        logs = {"accuracy": correct_tokens(logits.detach(), targets) / count}
+        count: Tensor = step.ranks.mean(lengths.sum().to(sums.dtype)).clamp(min=1)
+        logs = {"accuracy": correct.sum() / count}
         return Terms(sums.sum() / count, logs, examples=sums.detach() / lengths.clamp(min=1), weights=lengths)

@@ -20,6 +20,7 @@ from concord.models.dual_encoder import DualEncoder
 from concord.models.similarity import Similarity
 from concord.objectives.base import Objective, Step, Terms
 from concord.objectives.exchange import gather
+from concord.objectives.groups import Block, Groups
 from concord.objectives.kin import Kinship, share_with_kin
 from concord.types import Embeddings, ImageView, Paper, TextView
 
@@ -38,6 +39,8 @@ class InfoNCE(Objective):
             None computes them at once. Inner-product similarities only.
         same_text, same_study: what pairs are to one another whose texts say the same, and pairs of one study: "negatives" as in
             CLIP, "masked" out of each other's sight, or "positives", at all of which a row aims alike (see `info_nce`).
+        group, group_until: compare pairs within groups of this many neighbours of the global batch until this share of training is
+            done, see `concord.objectives.groups.Groups`; None for the whole batch, and for the whole training.
     """
 
     image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
@@ -58,6 +61,8 @@ class InfoNCE(Objective):
         tile: int | None = None,
         same_text: Treatment = "negatives",
         same_study: Treatment = "negatives",
+        group: int | None = None,
+        group_until: float | None = None,
     ) -> None:
         super().__init__(weight)
         if not 0 <= label_smoothing < 1:
@@ -74,16 +79,24 @@ class InfoNCE(Objective):
         self.image_to_text_weight = image_to_text_weight
         self.tile = tile
         self.kinship = Kinship(same_text, same_study)
+        self.groups = Groups(group, group_until)
 
     def check(self, model: DualEncoder) -> None:
         check_tile(self.tile, model.similarity)
 
+    def check_batch(self, pairs: int, world: int) -> None:
+        self.groups.check(pairs, world)
+
     def forward(self, step: Step) -> Terms:
-        images, texts = step.image_embeddings("image"), step.text_embeddings(self.text_view)
-        arguments = self.label_smoothing, self.image_to_text_weight, self.kinship.of(step, self.text_view)
+        return Terms.join([self._match(step, block) for block in self.groups.of(step)])
+
+    def _match(self, step: Step, block: Block) -> Terms:
+        similarity, ranks = step.model.similarity, block.ranks
+        images, texts = step.image_embeddings("image")[block.rows], step.text_embeddings(self.text_view)[block.rows]
+        arguments = self.label_smoothing, self.image_to_text_weight, self.kinship.of(step, self.text_view, block)
         if self.tile is None:
-            return match_pairs(step.model.similarity, images, texts, step.ranks, *arguments)
-        return _match_pairs_tiled(step.model.similarity.scale, images.vectors, texts.vectors, step.ranks, self.tile, *arguments)
+            return match_pairs(similarity, images, texts, ranks, *arguments)
+        return _match_pairs_tiled(similarity.scale, images.vectors, texts.vectors, ranks, self.tile, *arguments)
 
 
 def match_pairs(

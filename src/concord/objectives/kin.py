@@ -10,6 +10,7 @@ from torch import Tensor
 
 from concord.functional.kin import Kin, Treatment, checked_treatment
 from concord.objectives.base import Step
+from concord.objectives.groups import Block
 
 
 class Kinship:
@@ -26,13 +27,15 @@ class Kinship:
         treatments = {"text": checked_treatment("same_text", same_text), "study": checked_treatment("same_study", same_study)}
         self.relations = {name: treatment for name, treatment in treatments.items() if treatment != "negatives"}
 
-    def of(self, step: Step, text_view: str) -> Kin | None:
-        """Of this rank's pairs among those of all ranks; None where all are negatives of one another."""
+    def of(self, step: Step, text_view: str, block: Block | None = None) -> Kin | None:
+        """Of this rank's pairs among those of all ranks, or of a block of them; None where all are negatives of one another."""
         if not self.relations:
             return None
         groups = step.batch.groups
         numbers = torch.stack([groups[text_view if name == "text" else name] for name in self.relations], dim=1)
-        return Kin(numbers, step.ranks.gather(numbers), tuple(self.relations.values()))
+        rows, ranks = (slice(None), step.ranks) if block is None else block
+        numbers = numbers[rows]
+        return Kin(numbers, ranks.gather(numbers), tuple(self.relations.values()))
 
 
 def share_with_kin(kin: Kin) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from concord.functional.masked_pixels import (
     visible_count,
 )
 from concord.models.dual_encoder import DualEncoder
+from concord.models.image_tower import ImageTower
 from concord.models.mae_decoder import MAEDecoder
 from concord.objectives.base import Objective, Step, Terms
 from concord.types import Features, ImageView, Paper
@@ -85,20 +88,25 @@ class MAE(Objective):
         )
 
     def forward(self, step: Step) -> Terms:
-        images = step.model.image.normalize(step.pixels("image"))
-        target = self._target(images, step.model.image.patch_size)
-        mask = random_patch_mask(self._noise(target), visible_count(target.shape[1], self.mask_ratio))
-        visible: Features = step.model.image(images, keep=mask.keep)
-        prediction = self.decoder(visible.tokens, mask.inverse, step.model.image.grid_size(*images.shape[-2:]))
-        losses = masked_pixel_loss(prediction, target, mask.removed)
-        scale = masked_mean(target.square().mean(dim=-1), mask.removed).mean()
-        return Terms.mean(losses, logs={"relative_error": losses.detach().mean() / scale.clamp(min=1e-12)})
+        pixels = step.pixels("image")
+        noise = self._noise(len(pixels), math.prod(step.model.image.grid_size(*pixels.shape[-2:])), pixels.device)
+        losses, scale = step.in_pieces(partial(self._rebuild, step.model.image), pixels, noise)
+        return Terms.mean(losses, logs={"relative_error": losses.detach().mean() / scale.mean().clamp(min=1e-12)})
+
+    def _rebuild(self, tower: ImageTower, pixels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Of images [B, C, H, W] with noise [B, P]: what each costs, and the mean square of what it should be, [B]."""
+        images = tower.normalize(pixels)
+        target = self._target(images, tower.patch_size)
+        mask = random_patch_mask(noise, visible_count(noise.shape[1], self.mask_ratio))
+        visible: Features = tower(images, keep=mask.keep)
+        prediction = self.decoder(visible.tokens, mask.inverse, tower.grid_size(*images.shape[-2:]))
+        return masked_pixel_loss(prediction, target, mask.removed), masked_mean(target.square().mean(dim=-1), mask.removed)
 
     def _target(self, images: Tensor, patch_size: int) -> Tensor:
         """[B, P, p * p * C], in the units of the tower's input or, where chosen, normalised by patch."""
         patches = patchify(images, patch_size)
         return normalise_patches(patches) if self.normalise_pixels else patches
 
-    def _noise(self, target: Tensor) -> Tensor:
+    def _noise(self, images: int, patches: int, device: torch.device | None = None) -> Tensor:
         """[B, P] uniform: every image has a mask of its own."""
-        return torch.rand(target.shape[:2], device=target.device)
+        return torch.rand(images, patches, device=device)

@@ -85,6 +85,7 @@ class SelfDistillation(Objective):
     teacher_head: PrototypeHead
     centre: Tensor
     logit_sum: Tensor
+    batches: Tensor
 
     def __init__(
         self,
@@ -112,7 +113,6 @@ class SelfDistillation(Objective):
         self.teacher_temperature = teacher_temperature
         self.centre_momentum = centre_momentum
         self.teacher_momentum = teacher_momentum
-        self.batches = 0
 
     def setup(self, model: DualEncoder) -> None:
         self.head = PrototypeHead(model.image.width, self.hidden_width, self.bottleneck_width, self.prototypes)
@@ -121,6 +121,7 @@ class SelfDistillation(Objective):
         self.register_buffer("centre", torch.zeros(self.prototypes))
         # What the teacher said since the last optimizer step; the centre moves with that step, also under gradient accumulation.
         self.register_buffer("logit_sum", torch.zeros(self.prototypes), persistent=False)
+        self.register_buffer("batches", torch.zeros(()), persistent=False)
 
     def train(self, mode: bool = True) -> Self:
         """Training mode for the head alone: the teacher has no dropout and no batch statistics of its own."""
@@ -132,10 +133,9 @@ class SelfDistillation(Objective):
 
     def forward(self, step: Step) -> Terms:
         with torch.no_grad():
-            teacher_logits = self.teacher_head(self.teacher_tower(step.pixels("image")).pooled)  # [B, K]
+            teacher_logits = step.in_pieces(self._teach, step.pixels("image"))
         teacher = teacher_probabilities(teacher_logits, self.centre, self.teacher_temperature)
-        student_logits = self.head(step.image("local").pooled).unflatten(0, (len(step), self.local_crops))  # [B, V, K]
-        losses = distillation_cross_entropy(student_logits, teacher, self.student_temperature)
+        losses = step.in_pieces(self._compare, step.image("local").pooled, teacher)
         if self.training:
             self._remember(teacher_logits, step.ranks)
         certainty = entropy(teacher)
@@ -144,6 +144,15 @@ class SelfDistillation(Objective):
         kl = losses.detach().mean() - certainty
         return Terms.mean(losses, logs={"kl": kl, "teacher_entropy": certainty, "mean_teacher_entropy": spread})
 
+    def _teach(self, pixels: Tensor) -> Tensor:
+        """The teacher's logits of images, [B, K]."""
+        return self.teacher_head(self.teacher_tower(pixels).pooled)  # type: ignore[no-any-return]
+
+    def _compare(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """What each image costs, [B]: features of its crops [B * V, D] against the teacher's probabilities [B, K]."""
+        logits = self.head(student).unflatten(0, (len(teacher), self.local_crops))  # [B, V, K]
+        return distillation_cross_entropy(logits, teacher, self.student_temperature)
+
     def _remember(self, teacher_logits: Tensor, ranks: Ranks) -> None:
         self.logit_sum += ranks.mean(teacher_logits.mean(dim=0))
         self.batches += 1
@@ -151,10 +160,10 @@ class SelfDistillation(Objective):
     @torch.no_grad()
     def after_step(self, model: DualEncoder, progress: float) -> None:
         """Move the centre and the teacher."""
-        if self.batches > 0:
-            self.centre.lerp_(self.logit_sum / self.batches, 1 - self.centre_momentum)
-            self.logit_sum.zero_()
-            self.batches = 0
+        moved = self.centre.lerp(self.logit_sum / self.batches, 1 - self.centre_momentum)
+        self.centre.copy_(torch.where(self.batches > 0, moved, self.centre))
+        self.logit_sum.zero_()
+        self.batches.zero_()
         momentum = cosine_momentum(self.teacher_momentum, progress)
         ema_update(self.teacher_tower, model.image, momentum)
         ema_update(self.teacher_head, self.head, momentum)

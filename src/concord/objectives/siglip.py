@@ -19,6 +19,7 @@ from concord.models.similarity import Similarity
 from concord.objectives.base import Objective, Step, Terms
 from concord.objectives.clip import check_tile, logits
 from concord.objectives.exchange import pad_to_longest, shift
+from concord.objectives.groups import Block, Groups
 from concord.objectives.kin import Kinship, share_with_kin
 from concord.types import Embeddings, ImageView, Paper, TextView
 
@@ -34,6 +35,8 @@ class PairwiseSigmoid(Objective):
         tile: side of the tiles into which a block is cut further; None takes the block whole. Inner-product similarities only.
         same_text, same_study: what pairs are to one another whose texts say the same, and pairs of one study: "negatives" as in
             SigLIP, "masked", about which nothing is asked, or "positives", about which the answer is yes.
+        group, group_until: compare pairs within groups of this many neighbours of the global batch until this share of training is
+            done, see `concord.objectives.groups.Groups`; None for the whole batch, and for the whole training.
     """
 
     image_views: Mapping[str, ImageView] = {"image": ImageView("weak")}
@@ -52,27 +55,36 @@ class PairwiseSigmoid(Objective):
         tile: int | None = None,
         same_text: Treatment = "negatives",
         same_study: Treatment = "negatives",
+        group: int | None = None,
+        group_until: float | None = None,
     ) -> None:
         super().__init__(weight)
         if tile is not None and tile < 1:
             raise ValueError(f"tile must be at least 1 or null, got {tile}")
         self.tile = tile
         self.kinship = Kinship(same_text, same_study)
+        self.groups = Groups(group, group_until)
 
     def check(self, model: DualEncoder) -> None:
         if model.similarity.logit_bias is None:
             raise IncompatibleError("pairwise sigmoids need a logit bias; set model.similarity.init_bias=-10 (and init_scale=10)")
         check_tile(self.tile, model.similarity)
 
+    def check_batch(self, pairs: int, world: int) -> None:
+        self.groups.check(pairs, world)
+
     def forward(self, step: Step) -> Terms:
-        similarity, ranks = step.model.similarity, step.ranks
-        images = step.image_embeddings("image")
-        texts = pad_to_longest(ranks, step.text_embeddings("caption"))
-        kin = self.kinship.of(step, "caption")
-        losses = self._block(similarity, images, texts, 0, _kin_of(kin, ranks.rank, len(step)))
+        return Terms.join([self._ring(step, block) for block in self.groups.of(step)])
+
+    def _ring(self, step: Step, block: Block) -> Terms:
+        similarity, ranks = step.model.similarity, block.ranks
+        images = step.image_embeddings("image")[block.rows]
+        texts = pad_to_longest(ranks, step.text_embeddings("caption")[block.rows])
+        kin, count = self.kinship.of(step, "caption", block), len(images)
+        losses = self._block(similarity, images, texts, 0, _kin_of(kin, ranks.rank, count))
         for hop in range(1, ranks.world):
             texts = shift(ranks, texts)
-            losses = losses + self._block(similarity, images, texts, None, _kin_of(kin, (ranks.rank - hop) % ranks.world, len(step)))
+            losses = losses + self._block(similarity, images, texts, None, _kin_of(kin, (ranks.rank - hop) % ranks.world, count))
         assert similarity.logit_bias is not None
         logs = {"logit_bias": similarity.logit_bias.detach()}
         return Terms.mean(losses, logs if kin is None else {**logs, "kin": share_with_kin(kin)})

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from concord.reports.runs import Run
+
+if TYPE_CHECKING:  # imported where it is used: it takes long
+    import pandas as pd
 
 matplotlib.rcParams["svg.fonttype"] = "none"
 matplotlib.rcParams["svg.hashsalt"] = "concord"
@@ -47,6 +50,8 @@ def logged_quantities(runs: Sequence[Run]) -> list[str]:
 
 
 def _series(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    import pandas as pd  # slow to import
+
     if name not in table:
         return pd.DataFrame({"step": [], name: []})
     points = table[["step", name]].apply(pd.to_numeric, errors="coerce").dropna()

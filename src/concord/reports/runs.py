@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from concord.benchmarks.records import Record, read_records
 from concord.errors import DataError
+
+if TYPE_CHECKING:  # imported where it is used: it takes long
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def _results(path: Path, problems: list[str]) -> dict[str, Record]:
 
 
 def _curves(path: Path, problems: list[str]) -> pd.DataFrame:
+    import pandas as pd  # slow to import
+
     if not path.is_file():
         return pd.DataFrame({"step": []})
     try:

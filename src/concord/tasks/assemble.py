@@ -22,7 +22,8 @@ from concord.objectives import Objective
 from concord.tasks.measure import SCORER_INJECTED, build_bench
 from concord.tokenizers import Tokenizer
 
-METHOD_INJECTED = ("model", "optimizer", "schedule")
+METHOD_INJECTED = ("model", "optimizer", "schedule", "compute", "tuning")
+TRAINER_INJECTED = ("callbacks", "logger", "folder", "check")
 CALLBACK_INJECTED = {"benchmark": ("measure",), "summary": ("lines",), "data": ("means", "counts"), "record": ("details",)}
 TOKENIZER_CAPTIONS = 20_000
 """Examples whose captions a vocabulary is learned from; more hardly change it."""
@@ -117,12 +118,12 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: naming the key and the way out.
     """
-    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule"):
+    for group in ("tokenizer", "data", "benchmark", "optimizer", "schedule", "compute", "tuning"):
         check(cfg[group], group)
     check(cfg["method"], "method", METHOD_INJECTED)
     check(cfg["preprocess"], "preprocess", ("image_size",))
     check(cfg["scorer"], "scorer", SCORER_INJECTED)
-    check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
+    check(cfg["trainer"], "trainer", TRAINER_INJECTED)
     for group in ("callbacks", "logger"):
         for name, node in cfg[group].items():
             if not is_node(node):
@@ -133,6 +134,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     _check_text(cfg, tokenizer, method.model)
     _check_batch(cfg, method)
     _check_scorer(cfg, method.model)
+    _check_split(cfg, method)
 
 
 def model_spec(cfg: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -149,9 +151,9 @@ def build_model(spec: Mapping[str, Any]) -> DualEncoder:
 
 
 def build_method(cfg: Mapping[str, Any], model: DualEncoder) -> Pretrainer:
-    """The LightningModule: the model, its objectives, optimizer and schedule."""
-    optimizer, schedule = build(cfg["optimizer"], "optimizer"), build(cfg["schedule"], "schedule")
-    return build(cfg["method"], "method", model=model, optimizer=optimizer, schedule=schedule)  # type: ignore[no-any-return]
+    """The LightningModule: the model, its objectives, optimizer and schedule, how a step is computed and what is trained."""
+    parts = {name: build(cfg[name], name) for name in ("optimizer", "schedule", "compute", "tuning")}
+    return build(cfg["method"], "method", model=model, **parts)  # type: ignore[no-any-return]
 
 
 def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder) -> None:
@@ -169,15 +171,39 @@ def _check_text(cfg: Mapping[str, Any], tokenizer: Tokenizer, model: DualEncoder
 
 
 def _check_batch(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    _check_negatives(cfg, method)
+    pairs, trainer = cfg["data"]["batch_size"], cfg["trainer"]
+    if not isinstance(trainer.get("devices", 1), int):
+        return  # as many processes as there are GPUs: known when training starts
+    world = trainer.get("devices", 1) * trainer.get("nodes", 1)
+    for name, objective in method.objectives.items():
+        assert isinstance(objective, Objective)
+        try:
+            objective.check_batch(pairs // world, world)
+        except IncompatibleError as error:
+            raise IncompatibleError(f"method.objectives.{name}: {error}") from None
+
+
+def _check_negatives(cfg: Mapping[str, Any], method: Pretrainer) -> None:
     contrasting = [name for name, part in method.objectives.items() if isinstance(part, Objective) and part.needs_negatives]
     if not contrasting:
         return
     if cfg["data"]["batch_size"] < 2:
         raise IncompatibleError(f"data.batch_size=1 leaves method.objectives.{contrasting[0]} without negatives; use at least 2")
-    if cfg["trainer"].get("accumulate", 1) > 1:
+    accumulate, pairs = cfg["trainer"].get("accumulate", 1), cfg["data"]["batch_size"]
+    if accumulate > 1:
         raise IncompatibleError(
-            f"trainer.accumulate={cfg['trainer']['accumulate']} would hide the negatives of one part of the batch from "
-            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1"
+            f"trainer.accumulate={accumulate} would hide the negatives of one part of the batch from "
+            f"method.objectives.{contrasting[0]} in the others; use trainer.accumulate=1 data.batch_size={accumulate * pairs} "
+            f"compute.micro_batch=N, which runs N pairs per process through a tower at a time"
+        )
+
+
+def _check_split(cfg: Mapping[str, Any], method: Pretrainer) -> None:
+    if cfg["trainer"].get("strategy") == "fsdp" and not method.optimizer_settings.elementwise:
+        raise IncompatibleError(
+            f"optimizer.name={cfg['optimizer'].get('name')} looks at whole matrices, of which a process keeps some rows alone under "
+            "trainer.strategy=fsdp; use optimizer=adamw, optimizer=lion or trainer.strategy=ddp"
         )
 
 

@@ -19,7 +19,7 @@ from concord.distributed import Ranks
 from concord.errors import ConfigError
 from concord.models.checkpoint import load
 from concord.reports import find_runs, leaderboard, write_page
-from concord.tasks.assemble import require_path
+from concord.tasks.assemble import TRAINER_INJECTED, require_path
 from concord.tasks.guard import keep_to_owner
 from concord.tasks.measure import SCORER_INJECTED, build_bench, measure
 from concord.tasks.record import save_config
@@ -50,7 +50,7 @@ def evaluate(cfg: dict[str, Any], folder: Path, checkpoint: str | None, cache: s
         raise ConfigError("benchmark.tasks is empty, so there is nothing to measure; choose one, as in benchmark=quick")
     check(cfg["benchmark"], "benchmark")
     check(cfg["scorer"], "scorer", SCORER_INJECTED)
-    check(cfg["trainer"], "trainer", ("callbacks", "logger", "folder"))
+    check(cfg["trainer"], "trainer", TRAINER_INJECTED)
     spent: list[Spent] = []
     with processes(**{key: cfg["trainer"][key] for key in PLACEMENT if key in cfg["trainer"]}) as device:
         results = _measure(cfg, folder, path, device, cache, spent)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -88,6 +87,8 @@ def _shown(source: Source, gallery: int | None) -> int:
 
 def _write(survey: Survey, folder: Path) -> None:
     """The numbers: all of them as JSON, those of the sources as a table."""
+    import pandas as pd  # slow to import
+
     write_json(folder / "data.json", asdict(survey))
     table = pd.DataFrame(survey.parts).to_csv(index=False)
     write_atomically(folder / "data.csv", lambda file: file.write(table.encode()))

@@ -8,8 +8,15 @@ from typing import Any
 
 import yaml
 
+from concord.launching import process_index
+
 
 def save_config(cfg: Mapping[str, Any], folder: Path) -> None:
-    """The resolved configuration as `config.yaml`. It is never edited afterwards; a resumed run writes what it resolved to."""
+    """The resolved configuration as `config.yaml`, written by the first process.
+
+    It is never edited afterwards; a resumed run writes what it resolved to.
+    """
+    if process_index() > 0:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(dict(cfg), sort_keys=False, allow_unicode=True), encoding="utf-8")

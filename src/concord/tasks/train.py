@@ -10,19 +10,23 @@ from typing import Any
 import lightning as L
 from rich.console import Console
 
+from concord import signals
 from concord.benchmarks import Results
 from concord.config import build
 from concord.data import BadSamples, PartPlan
-from concord.errors import CheckpointError
+from concord.errors import CheckpointError, ConcordError
 from concord.methods import Pretrainer
+from concord.models.adapters import without_adapters
 from concord.models.checkpoint import load
 from concord.models.scorer import Scorer
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import Parts, assemble, check_config
 from concord.tasks.guard import keep_to_owner, refuse_guarded, refuse_shared_patients
 from concord.tasks.measure import measure
+from concord.tasks.preflight import Preflight
 from concord.tasks.record import save_config
-from concord.training import seed_everything
+from concord.tasks.subject import largest_batch
+from concord.training import leave_if_preempted, newest_good, seed_everything
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +37,19 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
     Args:
         cfg: the resolved configuration.
         folder: the run folder.
-        resume: the run folder again, where an interrupted run shall go on.
+        resume: the run folder again, where an interrupted run shall go on; "auto" where it may not have begun.
         checkpoint: a trained model to start from; its tokenizer is taken over.
 
     Returns:
         The last value of everything that was measured, by name.
+
+    Raises:
+        Preempted: after a signal that stopped the run, beside a user's mistakes.
     """
     check_config(cfg)
     save_config(cfg, folder)
     seed_everything(cfg["seed"])
-    last = _last_checkpoint(folder) if resume is not None else None
+    last = _last_checkpoint(folder, begun=resume != "auto") if resume is not None else None
     known = last if last is not None else checkpoint
     start = load(known) if known is not None else None
     parts = assemble(cfg, start.tokenizer if start is not None else None)
@@ -52,6 +59,7 @@ def train(cfg: dict[str, Any], folder: Path, resume: str | None, checkpoint: str
         start_from(parts.method, start, str(checkpoint))
     trainer = build_trainer(cfg, folder, parts)
     fit(trainer, parts, last)
+    leave_if_preempted(trainer)
     if trainer.is_global_zero:
         _show(folder, parts.data.bad)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -62,11 +70,14 @@ def fit(trainer: L.Trainer, parts: Parts, last: Path | None) -> None:
 
     Raises:
         DataError: when a process that reads data died, beside what Lightning raises.
+        ConcordError: when it died of the SIGTERM that ends this one, in the middle of a step.
     """
     try:
         trainer.fit(parts.method, datamodule=parts.data, ckpt_path=last, weights_only=True)
     except RuntimeError as error:
         if (death := parts.data.explain(error)) is not None:
+            if signals.heard() is signals.STOP:
+                raise ConcordError("stopped by SIGTERM in the middle of a step; resume goes on from the last checkpoint") from error
             raise death from error
         raise
 
@@ -78,12 +89,14 @@ def start_from(method: Pretrainer, start: Scorer, path: str) -> None:
         CheckpointError: naming the first part that differs.
     """
     ours, theirs = method.model.state_dict(), start.model.state_dict()
+    ours = {name: ours[name] for name in ours if without_adapters(name) is not None}  # new adapters begin as zero
+    theirs = {name: theirs[plain] for name in ours if (plain := without_adapters(name)) in theirs}
     differing = [name for name in ours if name not in theirs or ours[name].shape != theirs[name].shape]
     if differing:
         raise CheckpointError(
             f"checkpoint: {path} does not fit the configured model at {differing[0]} and {len(differing) - 1} more places"
         )
-    method.model.load_state_dict({name: theirs[name] for name in ours})
+    method.model.load_state_dict(theirs, strict=False)
 
 
 def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Trainer:
@@ -91,7 +104,7 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
 
     def measured(module: L.LightningModule) -> Results:
         assert isinstance(module, Pretrainer)
-        return measure(parts.bench, cfg["scorer"], module.model, parts.preprocess, parts.tokenizer, cfg["name"])
+        return measure(parts.bench, cfg["scorer"], module.model_in_use(), parts.preprocess, parts.tokenizer, cfg["name"])
 
     injected: dict[str, dict[str, Any]] = {
         "benchmark": {"measure": measured},
@@ -105,7 +118,10 @@ def build_trainer(cfg: Mapping[str, Any], folder: Path, parts: Parts) -> L.Train
     for name, logger in loggers.items():
         if logger.media:
             refuse_guarded(f"logger.{name}.media=true", [parts.data.source, *parts.bench.tasks.values()], "null shows those of open data")
-    trainer: L.Trainer = build(cfg["trainer"], "trainer", callbacks=callbacks, logger=list(loggers.values()), folder=folder)
+    preflight = Preflight(parts, largest_batch(cfg, parts.method, parts.tokenizer), cfg["scorer"])
+    trainer: L.Trainer = build(
+        cfg["trainer"], "trainer", callbacks=callbacks, logger=list(loggers.values()), folder=folder, check=preflight
+    )
     for logger in trainer.loggers:
         logger.log_hyperparams(dict(cfg))
     return trainer
@@ -137,12 +153,11 @@ def _batches(cfg: Mapping[str, Any]) -> int:
     return int(cfg["trainer"]["max_steps"]) * int(cfg["trainer"].get("accumulate", 1))
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    last = folder / "checkpoints" / "last.ckpt"
-    if last.is_file():
-        return last
-    log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
-    return None
+def _last_checkpoint(folder: Path, begun: bool) -> Path | None:
+    last = newest_good(folder / "checkpoints")
+    if last is None and begun:
+        log.warning("resume: %s holds no checkpoint yet, so the run starts from the beginning", folder)
+    return last
 
 
 def _show(folder: Path, bad: BadSamples) -> None:
@@ -153,4 +168,9 @@ def _show(folder: Path, bad: BadSamples) -> None:
         console.print(f"bad examples: {bad.causes.total()} of {bad.read}: {bad.summary()}", markup=False, soft_wrap=True)
     if runs[0].results:
         console.print(leaderboard(runs, console.width))
-    console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
+    try:
+        console.print(f"report: {write_page(runs, folder / 'report.html')}", soft_wrap=True)
+    except OSError as error:
+        log.warning(
+            "%s could not be written (%s); make room, then: run.py task=report runs=%s", folder / "report.html", error.strerror, folder
+        )

@@ -12,46 +12,77 @@ from timm.optim import create_optimizer_v2, list_optimizers  # type: ignore[attr
 from torch import nn
 
 from concord.errors import ConfigError, nearest
+from concord.models.layers import Layers, layers_of
 
 # Positions, view positions, class tokens and logit scales are not weights of a linear map; shrinking them towards zero only biases them.
 _NEVER_DECAYED = re.compile(r"(^|[._])((view_|pos(ition(al)?)?_?)emb|(cls|class|mask|reg|register|dist)_?(token|emb)|logit_(scale|bias))")
+_ELEMENTWISE = ("adam", "adamw", "lion", "nadam", "nadamw", "sgd")
+"""Of timm's optimizers, those whose step looks at each number alone; others take norms or averages over a whole matrix."""
+
 _TOWER = re.compile(r"^(model\.)?(image|text)\.")
 
 
-def parameter_groups(
-    module: nn.Module, lr: float, weight_decay: float, image_lr_scale: float = 1.0, text_lr_scale: float = 1.0
-) -> list[dict[str, Any]]:
-    """Trainable parameters by tower and by whether weight decay applies.
+def parameter_groups(module: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Trainable parameters by tower, by depth in it where the rate depends on that, and by whether weight decay applies.
 
     No decay on parameters with fewer than two dimensions (biases, norms, logit scale and bias), on embeddings of positions
     and class tokens, and on what a timm model names in `no_weight_decay()` (Radford et al. 2021, section 2.5). Frozen
-    parameters are left out.
+    parameters are left out. Scalars are a group of their own, because they are never split among processes.
 
     Args:
         module: a method, whose towers are `model.image` and `model.text`, or any module.
-        lr: base learning rate.
-        weight_decay: of the decayed groups.
-        image_lr_scale, text_lr_scale: factors on the learning rate of a tower; projections and heads keep `lr`.
+        settings: rates, weight decay and their factors.
 
     Returns:
-        Groups with `params`, `lr`, `weight_decay` and a `name` such as "image/decay". Empty ones are left out.
+        Groups with `params`, `lr`, `weight_decay` and a `name` such as "image/decay", or "image/decay/3" for layer 3. Empty ones
+        are left out.
 
     Raises:
-        ConfigError: nothing can be trained, or a factor is given for a tower with nothing to train.
+        ConfigError: nothing can be trained, or a factor is given for a tower with nothing to train, or without layers.
     """
-    scales = {"image": image_lr_scale, "text": text_lr_scale, "other": 1.0}
     exempt = _exempt_by_timm(module)
+    rates = _Rates(module, settings)
     groups: dict[str, dict[str, Any]] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
         tower = match.group(2) if (match := _TOWER.match(name)) else "other"
         decays = parameter.ndim >= 2 and name not in exempt and not _NEVER_DECAYED.search(name)
-        key = f"{tower}/{'decay' if decays else 'no_decay'}"
-        empty = {"params": [], "lr": lr * scales[tower], "weight_decay": weight_decay if decays else 0.0, "name": key}
+        kind = "decay" if decays else "no_decay" if parameter.ndim else "scalars"
+        depth, rate = rates.of(name, tower)
+        key = f"{tower}/{kind}" if depth is None else f"{tower}/{kind}/{depth}"
+        empty = {"params": [], "lr": rate, "weight_decay": settings.weight_decay if decays else 0.0, "name": key}
         groups.setdefault(key, empty)["params"].append(parameter)
-    _check_groups(groups, scales)
+    _check_groups(groups, settings)
     return list(groups.values())
+
+
+class _Rates:
+    """The learning rate of each parameter: lr * tower's scale * layer_decay ^ (layers above it).
+
+    The projection, which has the full rate, counts as a layer above the last one, as the head of a classifier does in BEiT
+    (Bao et al. 2022) and timm.
+    """
+
+    def __init__(self, module: nn.Module, settings: OptimizerSettings) -> None:
+        self.settings = settings
+        self._layers: dict[str, Layers] = {}
+        self._prefix = "model." if isinstance(getattr(module, "model", None), nn.Module) else ""
+        for tower, decay in settings.layer_decays().items():
+            part = f"{self._prefix}{tower}"
+            if decay != 1.0 and any(p.requires_grad and name.startswith(f"{part}.") for name, p in module.named_parameters()):
+                self._layers[tower] = layers_of(module.get_submodule(part))
+                if self._layers[tower].count == 0:
+                    raise ConfigError(f"optimizer.{tower}_layer_decay is {decay}, but the {tower} tower has no layers; remove it")
+
+    def of(self, name: str, tower: str) -> tuple[int | None, float]:
+        """A parameter's depth in its tower, None where it does not matter, and its rate."""
+        rate = self.settings.lr * self.settings.lr_scales().get(tower, 1.0)
+        if tower not in self._layers:
+            return None, rate
+        layers = self._layers[tower]
+        depth = layers.depths[name.removeprefix(f"{self._prefix}{tower}.")]
+        return depth, rate * self.settings.layer_decays()[tower] ** (layers.count + 1 - depth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +92,17 @@ class OptimizerSettings:
     Args:
         lr: learning rate, above 0.
         weight_decay: of matrices and kernels, at least 0.
-        image_lr_scale, text_lr_scale: factors on the learning rate of the towers, above 0.
+        image_lr_scale, text_lr_scale: factors on the learning rate of the towers, above 0; projections and heads keep `lr`.
+        image_layer_decay, text_layer_decay: factors per layer from the top of a tower downwards, in (0, 1]; 1 gives all layers
+            the tower's rate.
     """
 
     lr: float = 5e-4
     weight_decay: float = 0.2
     image_lr_scale: float = 1.0
     text_lr_scale: float = 1.0
+    image_layer_decay: float = 1.0
+    text_layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("lr", "image_lr_scale", "text_lr_scale"):
@@ -75,6 +110,20 @@ class OptimizerSettings:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        for tower, decay in self.layer_decays().items():
+            if not 0 < decay <= 1:
+                raise ValueError(f"{tower}_layer_decay must lie in (0, 1], got {decay}")
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether the step of each number depends on its own gradient alone, so that a process can make it for the rows it keeps."""
+        raise NotImplementedError
+
+    def lr_scales(self) -> dict[str, float]:
+        return {"image": self.image_lr_scale, "text": self.text_lr_scale}
+
+    def layer_decays(self) -> dict[str, float]:
+        return {"image": self.image_layer_decay, "text": self.text_layer_decay}
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimizer of the module's trainable parameters.
@@ -85,7 +134,7 @@ class OptimizerSettings:
         raise NotImplementedError
 
     def groups(self, module: nn.Module) -> list[dict[str, Any]]:
-        return parameter_groups(module, self.lr, self.weight_decay, self.image_lr_scale, self.text_lr_scale)
+        return parameter_groups(module, self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +155,10 @@ class AdamW(OptimizerSettings):
             raise ValueError(f"betas must lie in [0, 1), got {self.betas}")
         if not self.eps > 0:
             raise ValueError(f"eps must be above 0, got {self.eps}")
+
+    @property
+    def elementwise(self) -> bool:
+        return True
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         optimizer = torch.optim.AdamW(self.groups(module), lr=self.lr, betas=self.betas, eps=self.eps, fused=True)
@@ -132,6 +185,10 @@ class TimmOptimizer(OptimizerSettings):
         if self.name not in known:
             raise ValueError(f"timm has no optimizer {self.name!r}; {nearest(self.name, known)}")
 
+    @property
+    def elementwise(self) -> bool:
+        return self.name in _ELEMENTWISE
+
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in self.options.items()}
         groups = self.groups(module)
@@ -149,9 +206,12 @@ def _exempt_by_timm(module: nn.Module) -> set[str]:
     return exempt
 
 
-def _check_groups(groups: Mapping[str, Any], scales: Mapping[str, float]) -> None:
+def _check_groups(groups: Mapping[str, Any], settings: OptimizerSettings) -> None:
     if not groups:
         raise ConfigError("nothing can be trained: every parameter is frozen")
-    for tower, scale in scales.items():
-        if scale != 1.0 and not any(key.startswith(f"{tower}/") for key in groups):
-            raise ConfigError(f"optimizer.{tower}_lr_scale is {scale}, but the {tower} tower has no trainable parameter; remove it")
+    factors = {f"{tower}_lr_scale": scale for tower, scale in settings.lr_scales().items()}
+    factors |= {f"{tower}_layer_decay": decay for tower, decay in settings.layer_decays().items()}
+    for name, factor in factors.items():
+        tower = name.partition("_")[0]
+        if factor != 1.0 and not any(key.startswith(f"{tower}/") for key in groups):
+            raise ConfigError(f"optimizer.{name} is {factor}, but the {tower} tower has no trainable parameter; remove it")

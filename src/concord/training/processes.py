@@ -31,7 +31,7 @@ def processes(
     Inside, `Ranks.current()` tells them apart, and an error on one of them ends all: the first prints it in one line.
 
     Args:
-        accelerator, devices, nodes, strategy: as in `make_trainer`.
+        accelerator, devices, nodes, strategy: as in `make_trainer`; nothing is split, since there is no gradient to keep.
 
     Raises:
         ValueError: a number out of its range.
@@ -39,7 +39,7 @@ def processes(
     """
     accelerator, devices = place(accelerator, devices, nodes)
     quiet_lightning()
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp" if strategy == "fsdp" else strategy)
     fabric.launch()
     with _ending_together(Ranks.current(), fabric.local_rank):
         yield fabric.device

@@ -91,13 +91,13 @@ class RandomStates(L.Callback):
             return
         self._pending = False
         ranks = Ranks.current()
-        if self._saved is not None and self._saved["torch"].shape[0] == ranks.world:
+        if trainer.global_step == 0:  # also where a checkpoint of the start is there
+            seed_everything(self.seed, ranks.rank)
+        elif self._saved is not None and self._saved["torch"].shape[0] == ranks.world:
             mine = {name: states[ranks.rank] for name, states in self._saved.items()}
             set_random_state(mine, trainer.strategy.root_device)
-        elif trainer.global_step > 0:
-            seed_everything(self.seed, ranks.rank, trainer.global_step)
         else:
-            seed_everything(self.seed, ranks.rank)
+            seed_everything(self.seed, ranks.rank, trainer.global_step)
         self._saved = None
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -107,7 +107,12 @@ def measure_on_rank(folder: Path) -> tuple[list[bool], dict[str, float], list[st
     seed_everything(0, rank)
     before = random_state()
     trainer = SimpleNamespace(
-        global_step=3, is_global_zero=rank == 0, strategy=SimpleNamespace(root_device=torch.device("cpu")), callback_metrics={}, loggers=[]
+        callbacks=[],
+        global_step=3,
+        is_global_zero=rank == 0,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        callback_metrics={},
+        loggers=[],
     )
     trainer.default_root_dir = folder / str(rank)
     BenchmarkCallback(Greedy().run).on_train_end(trainer, module)  # type: ignore[arg-type]

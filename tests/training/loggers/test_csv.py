@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,19 +53,37 @@ def test_a_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:
     assert [(row["step"], row["loss"]) for row in read_rows(tmp_path / "metrics.csv")] == [("10", "9.0"), ("20", "-1.0"), ("30", "-2.0")]
 
 
-def test_a_full_disk_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_full_disk_rows_wait_and_that_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = opened(tmp_path)
     logger.log_metrics({"loss": 1.0}, 0)
+    writer = csv.DictWriter
 
-    def fail(*_: object, **__: object) -> None:
-        raise OSError("No space left on device")
+    class HalfARow(csv.DictWriter):
+        def writerows(self, rows: Any) -> None:
+            writer.writerows(self, [*rows, {"step": "9", "loss": "1"}])
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", fail)
-    with warnings.catch_warnings(record=True) as caught:
+    with monkeypatch.context() as patch, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        patch.setattr(csv, "DictWriter", HalfARow)
         logger.log_metrics({"loss": 2.0}, 1)
-        logger.log_metrics({"loss": 3.0}, 2)
+        logger.log_metrics({"loss": 3.0, "more": 1.0}, 2)
     (warning,) = caught
-    assert "CSVLogger failed and is off for the rest of this run" in str(warning.message)
+    assert "metrics.csv cannot be written (No space left on device); its rows wait until it can" in str(warning.message)
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == ["step,loss", "1,1.0"]
+    logger.log_metrics({"loss": 4.0}, 3)
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == ["step,loss,more", "1,1.0,", "2,2.0,", "3,3.0,1.0", "4,4.0,"]
+    assert not logger.failed
+
+
+def test_rows_that_wait_are_written_at_the_end(tmp_path: Path) -> None:
+    logger = opened(tmp_path / "there is a file" / "in the way")
+    (tmp_path / "there is a file").write_text("")
+    with pytest.warns(UserWarning, match="cannot be written"):
+        logger.log_metrics({"loss": 1.0}, 0)
+    (tmp_path / "there is a file").unlink()
+    logger.finalize("success")
+    assert read_rows(logger.path) == [{"step": "1", "loss": "1.0"}]
 
 
 def test_a_logger_without_a_folder_says_so() -> None:

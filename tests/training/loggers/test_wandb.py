@@ -59,6 +59,9 @@ class FakeWandb(types.ModuleType):
     def Settings(self, **settings: Any) -> dict[str, Any]:
         return settings
 
+    def teardown(self) -> None:
+        self.attempts.append("teardown")
+
     def init(self, mode: str, **arguments: Any) -> FakeRun:
         self.attempts.append(mode)
         if mode in self.failing_modes:
@@ -119,7 +122,7 @@ def test_without_a_server_the_run_is_logged_offline(tmp_path: Path, monkeypatch:
     module = fake(monkeypatch, failing_modes=("online",))
     with pytest.warns(UserWarning, match="cannot be reached.*no answer from the server"):
         tiny_run(tmp_path, max_steps=4, logger=[WandbLogger(mode="online")])
-    assert module.attempts == ["online", "offline"]
+    assert module.attempts == ["online", "teardown", "offline"]
     assert len(module.runs[0].logged) == 2
 
 

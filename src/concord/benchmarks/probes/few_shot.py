@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy.stats import t as student
 
 from concord.benchmarks import figures
 from concord.benchmarks.classification.accuracies import top
@@ -203,5 +202,7 @@ def _over_draws(values: Array) -> Interval | None:
     """Student's interval of the mean of S accuracies; None for one."""
     if len(values) < 2:
         return None
+    from scipy.stats import t as student  # slow to import
+
     reach = float(student.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Interval(max(0.0, float(values.mean()) - reach), min(1.0, float(values.mean()) + reach))

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from concord.access import guarding, is_guarded
@@ -27,6 +26,9 @@ from concord.images import Preprocess, decode
 from concord.images.decoding import FORMATS
 from concord.tokenizers import Tokenizer
 from concord.types import Pair, RawImage, role_of
+
+if TYPE_CHECKING:  # imported where it is used: it takes long
+    import pandas as pd
 
 IMAGE_COLUMNS = {"source": "category", "format": "category", "width": "int32", "height": "int32", "bytes": "int64", "digest": "uint64"}
 CAPTION_COLUMNS = {
@@ -98,6 +100,8 @@ class Looker:
         self.medical = bool(modalities_in(source))
 
     def __call__(self, indices: Sequence[int]) -> Look:
+        import pandas as pd  # slow to import
+
         images: list[tuple[Any, ...]] = []
         captions: list[tuple[Any, ...]] = []
         look = Look(pd.DataFrame(), pd.DataFrame())
@@ -182,6 +186,8 @@ def _joined(looks: Sequence[Look]) -> Look:
 
 def _stacked(tables: Sequence[pd.DataFrame], columns: Mapping[str, str]) -> pd.DataFrame:
     """Tables one below the other; categories that differ between them are united."""
+    import pandas as pd  # slow to import
+
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
     joined = {

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from concord.data.filters import Filtered
 from concord.data.inspection.look import PAINTED, Bad, Look, encoded, hash_of
@@ -16,6 +15,9 @@ from concord.data.inspection.overlap import Overlap
 from concord.data.mixture import Mixture
 from concord.data.source import Composed, Source, safe_captions_at
 from concord.data.wrapper import Selection
+
+if TYPE_CHECKING:  # imported where it is used: it takes long
+    import pandas as pd
 
 QUANTILES = {"least": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "most": 1.0}
 BINS = 40
@@ -90,7 +92,7 @@ def histogram(values: pd.Series) -> dict[str, list[float]]:
         return {"edges": [], "counts": []}
     numbers = values.to_numpy().astype(np.float64)
     low, high, middle = numbers.min(), numbers.max(), float(np.median(numbers))
-    if pd.api.types.is_integer_dtype(values) and high - low < BINS:
+    if values.dtype.kind in "iu" and high - low < BINS:
         edges = np.arange(low - 0.5, high + 1)
     elif low >= 0 and high > SKEWED * middle:
         edges = np.geomspace(low if low > 0 else min(1, high / 2), high * (1 + 1e-9), BINS + 1)

@@ -86,18 +86,35 @@ class Shapes:
             IndexError: outside of [-size, size).
         """
         index = range(self.size)[index]
-        rng = self._stream(index)
-        scene = self._draw(rng, index)
-        metadata = _describe(scene)
-        captions = draw_captions(rng, scene, texture=self.task != "compositional")
-        if self.task == "compositional":
-            metadata["negatives"] = draw_negatives(rng, scene)
-        return Pair(render(scene, self.image_size), captions, f"{self.split}-{self.seed}-{index:07d}", self.name, metadata)
+        scene, captions, metadata = self._tell(index)
+        return Pair(render(scene, self.image_size), captions, self.key(index), self.name, metadata)
+
+    def key(self, index: int) -> str:
+        return f"{self.split}-{self.seed}-{range(self.size)[index]:07d}"
+
+    def captions(self, index: int) -> tuple[str, ...]:
+        rng = self._stream(index := range(self.size)[index])
+        return self._captions(rng, self._draw(rng, index))
+
+    def metadata(self, index: int) -> dict[str, Any]:
+        return self._tell(range(self.size)[index])[2]
 
     def scene(self, index: int) -> Scene:
         """The scene at `index`, unpainted."""
         index = range(self.size)[index]
         return self._draw(self._stream(index), index)
+
+    def _tell(self, index: int) -> tuple[Scene, tuple[str, ...], dict[str, Any]]:
+        """The scene at `index`, unpainted, and what is said and known about it."""
+        rng = self._stream(index)
+        scene = self._draw(rng, index)
+        captions, metadata = self._captions(rng, scene), _describe(scene)
+        if self.task == "compositional":
+            metadata["negatives"] = draw_negatives(rng, scene)
+        return scene, captions, metadata
+
+    def _captions(self, rng: Random, scene: Scene) -> tuple[str, ...]:
+        return draw_captions(rng, scene, texture=self.task != "compositional")
 
     def _stream(self, index: int) -> Random:
         # A text seed is hashed with SHA-512: streams of near indices are unrelated, in every process the same.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from torch import nn
 
 from concord.training.callbacks.base import StepCallback
+from concord.training.callbacks.preemption import preempted_by
+from concord.training.compute import uncompiled
 from concord.training.loggers import RunLogger
 from concord.training.randomness import preserved_random_state
 
@@ -52,7 +55,7 @@ class BenchmarkCallback(StepCallback):
     Args:
         measure: runs the benchmark on the module as it is now; every rank calls it.
         every_n_steps: None for the end only.
-        at_end: whether to measure after the last step.
+        at_end: whether to measure after the last step; not where a signal stops the run before it.
     """
 
     def __init__(self, measure: Callable[[L.LightningModule], Results], every_n_steps: int | None = None, at_end: bool = True) -> None:
@@ -71,12 +74,12 @@ class BenchmarkCallback(StepCallback):
             self._measure(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.at_end and self._measured_step != trainer.global_step:
+        if self.at_end and self._measured_step != trainer.global_step and preempted_by(trainer) is None:
             self._measure(trainer, pl_module)
 
     def _measure(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._measured_step = trainer.global_step
-        with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad():
+        with preserved_random_state(trainer.strategy.root_device), evaluating(module), torch.no_grad(), uncompiled():
             results = self.measure(module)
         values = {record.name: float(record.value) for record in results.records}
         if trainer.is_global_zero:
@@ -85,8 +88,11 @@ class BenchmarkCallback(StepCallback):
 
     def _report(self, trainer: L.Trainer, results: Results, values: dict[str, float]) -> None:
         folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        results.write(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            results.write(folder)
+        except OSError as error:  # a full disk is no reason to stop
+            warnings.warn(f"step {trainer.global_step}: the results could not be written ({error.strerror or error})", stacklevel=2)
         for record in results.records:
             _log.info("step %d: %s", trainer.global_step, _sentence(record))
         gallery = folder / "gallery" / "gallery.json"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import lightning as L
-import torch
 from torch.optim import Optimizer
 
 from concord.training.callbacks.base import StepCallback, is_logging_step
+from concord.training.gradients import total_norm
 
 
 class GradientNorm(L.Callback):
@@ -15,7 +15,7 @@ class GradientNorm(L.Callback):
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
         if is_logging_step(trainer, trainer.global_step + 1):
             gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"] if parameter.grad is not None]
-            pl_module.log("gradient_norm", torch.nn.utils.get_total_norm(gradients))
+            pl_module.log("gradient_norm", total_norm(gradients))
 
 
 class LearningRate(StepCallback):

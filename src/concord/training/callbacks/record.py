@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +14,15 @@ import lightning as L
 import torch
 
 from concord.files import write_json
+from concord.training.callbacks.preemption import preempted_by
 from concord.training.provenance import command, git_commit, versions
 
 
 class RunRecord(L.Callback):
     """Keeps `run.json` (status, versions, command, parameters, time) and writes `metrics.json` (final values by flat name).
 
-    The status is "running", then "finished", "interrupted" or "failed" with the error's one line. A run that is killed stays
-    "running". The wall time adds up over resumptions.
+    The status is "running", then "finished", "preempted" by a signal, "interrupted" or "failed" with the error's one line. A run
+    that is killed stays "running". The wall time adds up over resumptions.
 
     Args:
         details: what else to write at the end, such as the bad examples of the data by cause; plain JSON values by name.
@@ -59,10 +61,10 @@ class RunRecord(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._record["resumed_after_step"] = trainer.global_step if trainer.global_step > 0 else None
         if trainer.is_global_zero:
-            write_json(Path(trainer.default_root_dir) / "run.json", self._record)
+            _write(Path(trainer.default_root_dir) / "run.json", self._record)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._close(trainer, "finished")
+        self._close(trainer, "finished" if preempted_by(trainer) is None else "preempted")
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
@@ -75,9 +77,9 @@ class RunRecord(L.Callback):
         metrics = final_values(trainer)
         ended = {"status": status, "ended": _now(), "steps": trainer.global_step, "wall_seconds": round(self._wall_seconds(), 3)}
         ended |= {"samples_per_second": metrics.get("samples_per_second"), **self.details(), **more}
-        write_json(folder / "run.json", {**self._record, **ended})
+        _write(folder / "run.json", {**self._record, **ended})
         if metrics or not (folder / "metrics.json").is_file():  # a finished run that is resumed once more has nothing new to say
-            write_json(folder / "metrics.json", metrics)
+            _write(folder / "metrics.json", metrics)
 
     def _wall_seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
@@ -87,6 +89,13 @@ def final_values(trainer: L.Trainer) -> dict[str, float | None]:
     """The last value of every metric by name; None where it is not finite, which JSON cannot say."""
     values = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return {name: value if math.isfinite(value) else None for name, value in sorted(values.items())}
+
+
+def _write(path: Path, content: Any) -> None:
+    try:
+        write_json(path, content)
+    except OSError as error:  # a full disk is no reason to stop
+        warnings.warn(f"{path} could not be written ({error.strerror or error})", stacklevel=2)
 
 
 def _device_name(trainer: L.Trainer) -> str:

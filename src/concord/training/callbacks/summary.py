@@ -12,6 +12,8 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from concord.distributed import local
+
 _GIB = 2**30
 
 
@@ -75,9 +77,9 @@ def _add_row(table: Table, name: str, parameters: Iterable[nn.Parameter]) -> Non
 
 
 def state_bytes(module: nn.Module, optimizers: Iterable[Optimizer]) -> int:
-    """Bytes of weights, buffers, gradients and optimizer state."""
-    weights = sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
-    trained = sum(parameter.nbytes for parameter in module.parameters() if parameter.requires_grad)
+    """Bytes of weights, buffers, gradients and optimizer state that this process keeps."""
+    weights = sum(local(tensor).nbytes for tensor in (*module.parameters(), *module.buffers()))
+    trained = sum(local(parameter).nbytes for parameter in module.parameters() if parameter.requires_grad)
     per_byte = sum(_state_per_byte(optimizer) for optimizer in optimizers)
     return round(weights + trained * (1 + per_byte))
 

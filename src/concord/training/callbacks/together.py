@@ -29,7 +29,7 @@ class StopTogether(L.Callback):
         super().__init__()
         self._over = threading.Event()
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.world_size > 1:
             self._over.clear()
             Alarm.listen(self._over, lambda word, code: _follow(trainer, pl_module, word, code))

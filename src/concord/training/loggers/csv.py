@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +19,55 @@ class CSVLogger(RunLogger):
 
     A resumed run repeats the steps after its checkpoint. Their rows from before the interruption are dropped when the first
     new row is written, and so is a row that was cut off in writing: the file is that of a run that was never stopped.
+
+    Where the disk is full, that is warned of once, and rows wait in memory until there is room.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._columns: list[str] | None = None
+        self._waiting: list[dict[str, str]] = []
+        self._warned = False
 
     @property
     def path(self) -> Path:
         return self.folder / "metrics.csv"
 
     def _write(self, metrics: dict[str, float], step: int) -> None:
-        row = {"step": str(step)} | {name: shortest(value) for name, value in metrics.items() if name != "step"}
-        if self._columns is None:
-            earlier = [old for old in read_rows(self.path) if int(old["step"]) < step]
-            self._rewrite([*earlier, row])
-        elif row.keys() - set(self._columns):
-            self._rewrite([*read_rows(self.path), row])
-        else:
-            with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self._columns).writerow(row)
+        self._waiting.append({"step": str(step)} | {name: shortest(value) for name, value in metrics.items() if name != "step"})
+        self._write_waiting()
 
-    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+    def _close(self, status: str) -> None:
+        if self._waiting:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        try:
+            if self._columns is None or any(row.keys() - set(self._columns) for row in self._waiting):
+                self._rewrite(is_first=self._columns is None)
+            else:
+                self._append(self._columns)
+        except OSError as error:
+            if not self._warned:
+                warnings.warn(f"{self.path} cannot be written ({error.strerror or error}); its rows wait until it can", stacklevel=2)
+            self._warned = True
+        else:
+            self._waiting = []
+
+    def _append(self, columns: list[str]) -> None:
+        size = self.path.stat().st_size
+        try:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, columns).writerows(self._waiting)
+        except OSError:
+            os.truncate(self.path, size)  # there may be half a row
+            raise
+
+    def _rewrite(self, is_first: bool) -> None:
+        earlier = read_rows(self.path)
+        if is_first:
+            earlier = [row for row in earlier if int(row["step"]) < int(self._waiting[0]["step"])]
+        rows = [*earlier, *self._waiting]
         columns = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns)

@@ -117,6 +117,7 @@ class WandbLogger(RunLogger):
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             warnings.warn(f"W&B cannot be reached, so this run is logged offline; send it later with `wandb sync` ({reason})", stacklevel=2)
+            wandb.teardown()  # its service holds the id of the run that could not begin
             return wandb.init(mode="offline", **arguments)
 
 

@@ -1,0 +1,42 @@
+"""Parameters by part, trained and frozen apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of the parameters of a part, each counted once."""
+
+    trained: int
+    frozen: int
+
+    @property
+    def all(self) -> int:
+        return self.trained + self.frozen
+
+
+def count(module: nn.Module) -> Count:
+    """The parameters of a module."""
+    trained = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    return Count(trained, sum(parameter.numel() for parameter in module.parameters()) - trained)
+
+
+def count_parts(parts: Mapping[str, nn.Module]) -> dict[str, Count]:
+    """Those of every part that has any."""
+    return {name: found for name, part in parts.items() if (found := count(part)).all > 0}
+
+
+def trained_bytes(module: nn.Module) -> int:
+    """Of the parameters that have gradients."""
+    return sum(parameter.nbytes for parameter in module.parameters() if parameter.requires_grad)
+
+
+def block_bytes(module: nn.Module) -> int:
+    """Of the parameters of the largest layer that stands in a list of layers, such as a block of a tower; 0 where there is none."""
+    lists = [part for part in module.modules() if isinstance(part, nn.ModuleList | nn.Sequential)]
+    return max((sum(parameter.nbytes for parameter in layer.parameters()) for one in lists for layer in one), default=0)

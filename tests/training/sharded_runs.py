@@ -1,0 +1,70 @@
+"""Short runs for `test_sharding.py`: the same ones on one process and, split, on two."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from concord import tasks
+from tests.composing import SMALL_DATA, SMALL_MODEL, compose_config
+from tests.methods.test_table import shrink
+
+COMMON = (*SMALL_MODEL, "model.image.depth=2", *SMALL_DATA, "~callbacks.stop_together", "trainer.accelerator=cpu")
+COMMON += ("trainer.log_every=1", "callbacks.checkpoints.every_n_steps=2", "trainer.max_steps=2")
+SPLIT = ("trainer=fsdp", "trainer.devices=2", "trainer.precision='32'")
+LONG = ("trainer.max_steps=4", "trainer.gradient_clip=0.3", "+callback@callbacks.ema=ema", "callbacks.ema.decay=0.5", "benchmark=off")
+BENCH = ("~benchmark.tasks.compositional", "~benchmark.tasks.diagnostics", "benchmark.bootstrap=100")
+BENCH += ("benchmark.tasks.zero_shot.reader.size=24", "benchmark.tasks.retrieval.reader.size=21")
+STEADY = "optimizer.eps=1e-2"
+"""Adam divides by the root of squared gradients: where these are rounding errors, it makes steps of them unless eps is large."""
+RUNS: dict[str, tuple[str, ...]] = {
+    "clip": LONG,
+    "silc": ("method=silc", STEADY, "benchmark=off"),
+    "siglip": ("method=siglip", STEADY, "benchmark=off"),
+    "lion": ("optimizer=lion", "benchmark=off"),
+    "coca": ("method=coca", STEADY, "compute.checkpoint_activations=true", "benchmark=off"),
+    "lora": ("tuning=lora", "tuning.text.lora=null", "tuning.text.unlocked_layers=1", STEADY, *BENCH),
+}
+
+
+class Crash(Exception):
+    """What the test wanted."""
+
+
+def run(folder: Path, *overrides: str) -> None:
+    """One run, in a folder that it may have been started in before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    resume = (f"resume={folder}",) if (folder / "checkpoints" / "last.ckpt").is_file() else ()
+    tasks.run(shrink(compose_config(*COMMON, *overrides, *resume)), folder)
+
+
+def crash_at(folder: Path, step: int, *overrides: str) -> None:
+    """A run that stops for an error after a step."""
+
+    def crash(self: L.Callback, trainer: L.Trainer, *_: object) -> None:
+        if trainer.global_step == step:
+            raise Crash
+
+    before, L.Callback.on_train_batch_start = L.Callback.on_train_batch_start, crash  # type: ignore[method-assign, assignment]
+    try:
+        run(folder, *overrides)
+    except Crash:
+        pass
+    finally:
+        L.Callback.on_train_batch_start = before  # type: ignore[method-assign]
+
+
+def split_runs(folder: str) -> None:
+    """On each of two processes: every run, one that is stopped and resumed, and one that one process began."""
+    torch.set_num_threads(1)
+    root = Path(folder)
+    for name, overrides in RUNS.items():
+        run(root / name, *SPLIT, *overrides)
+    crash_at(root / "stopped", 3, *SPLIT, *LONG)
+    if torch.distributed.get_rank() == 0:  # the other process waits for this one where the next run begins
+        shutil.copytree(root / "stopped", root / "moved_out")
+    for resumed in ("stopped", "moved_in"):
+        run(root / resumed, *SPLIT, *LONG)
