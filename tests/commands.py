@@ -53,6 +53,7 @@ def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool
 
 def _enter(line: list[str], folder: Path, environment: Mapping[str, str], out: Path, err: Path) -> None:
     """Be the command, in a process that was just forked."""
+    multiprocessing.set_start_method(None, force=True)  # a fresh process starts its own by the platform's default
     for file, number in ((out, 1), (err, 2)):
         os.dup2(os.open(file, os.O_WRONLY), number)
     os.environ.clear()
