@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import signal
 from collections.abc import Iterable
 
@@ -59,7 +60,7 @@ class Preempted(BaseException):
     def __init__(self, by: signal.Signals, step: int, folder: str, first: bool = True) -> None:
         super().__init__(f"stopped by {by.name} after step {step}; resume={folder} goes on from there")
         self.first = first
-        self.code = {signal.SIGUSR1: 75}.get(by, 128 + by) if first else 0
+        self.code = (os.EX_TEMPFAIL if by is signal.SIGUSR1 else 128 + by) if first else 0
 
 
 def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:

@@ -6,8 +6,8 @@ N tokens, D tower width, E embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -92,6 +92,21 @@ class TextView:
     count: int = 1
 
 
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Every tensor in a value: alone, in tuples, lists, mappings and data classes, one in the other, in their order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors_in(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for each in fields(value):
+            yield from tensors_in(getattr(value, each.name))
+
+
 class _TensorFields:
     """Moving and picking for the data classes below, whose fields are tensors, None, or plain values."""
 
@@ -100,14 +115,7 @@ class _TensorFields:
 
     def tensors(self) -> list[Tensor]:
         """All tensors in it, in the order of the fields."""
-        found: list[Tensor] = []
-
-        def note(tensor: Tensor) -> Tensor:
-            found.append(tensor)
-            return tensor
-
-        self._map(note)
-        return found
+        return list(tensors_in(self))
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
         """The same with other tensors, in the order of `tensors()`."""

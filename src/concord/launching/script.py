@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from concord.errors import IncompatibleError, LaunchError, MissingExtraError
 from concord.launching.environment import LAUNCHED
 from concord.launching.settings import Slurm
 
-_GO_ON_LATER = "75 | 138"  # how `run.py` ends after SIGUSR1, and how a process does that did not listen yet
+_GO_ON_LATER = (
+    f"{os.EX_TEMPFAIL} | {128 + signal.SIGUSR1}"  # how `run.py` ends after SIGUSR1, and how a process does that did not listen yet
+)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from concord.errors import IncompatibleError
-from concord.types import Embeddings, Features, Tokens
+from concord.types import Embeddings, Features, Tokens, tensors_in
 
 Rows = Tensor | Tokens | Features | Embeddings
 """What has one row per pair along its first axis, or V of them that are neighbours."""
@@ -42,7 +42,7 @@ def in_pieces(function: Callable[..., R], inputs: Sequence[Rows], pairs: int, si
         part = [_cut(rows, start, min(start + size, pairs), pairs) for rows in inputs]
         # Handed over as plain tensors: `checkpoint` keeps the random state of the devices that it finds among its arguments.
         run = partial(_call, function, part)
-        answers.append(checkpoint(run, *_tensors(part), use_reentrant=False, preserve_rng_state=True))
+        answers.append(checkpoint(run, *tensors_in(part), use_reentrant=False, preserve_rng_state=True))
     return _join(answers)
 
 
@@ -64,10 +64,6 @@ def _call(function: Callable[..., R], like: Sequence[Rows], *tensors: Tensor) ->
     """The function on inputs that hold these tensors."""
     rest = iter(tensors)
     return function(*(next(rest) if isinstance(rows, Tensor) else rows.with_tensors(rest) for rows in like))
-
-
-def _tensors(inputs: Sequence[Rows]) -> list[Tensor]:
-    return [tensor for rows in inputs for tensor in ([rows] if isinstance(rows, Tensor) else rows.tensors())]
 
 
 def _cut(rows: Any, start: int, stop: int, pairs: int) -> Any:

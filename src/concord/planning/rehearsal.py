@@ -113,7 +113,7 @@ class Rehearsal:
             state = list(_state(optimizer))
             tracer.own(WEIGHTS, (*self.subject.module.parameters(), *self.subject.module.buffers()))
             tracer.own(OPTIMIZER, state)
-            tracer.own(BATCH, _tensors_of(batch))
+            tracer.own(BATCH, batch.tensors())
             tracer.own(GRADIENTS, self._gradients())
             with tracer, tracer.watching(self.subject.parts), self._collecting(tracer):
                 self._step(batch, optimizer, tracer, accumulating)
@@ -199,8 +199,3 @@ def _become_shapes(module: nn.Module) -> None:
 def _state(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
     for state in optimizer.state.values():
         yield from (value for value in state.values() if isinstance(value, Tensor))
-
-
-def _tensors_of(batch: Batch) -> list[Tensor]:
-    texts = [tensor for tokens in batch.texts.values() for tensor in (tokens.ids, tokens.mask)]
-    return [*batch.images.values(), *texts, *batch.valid.values(), *batch.groups.values()]

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from concord.planning.flops import flops_of
+from concord.types import tensors_in
 
 REST, OPTIMIZER = "rest", "optimizer"
 """The part of what belongs to no other: sums of terms, casts of weights; and that of the optimizer, its state included."""
@@ -150,7 +151,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _label(output: Any, part: str) -> None:
     """Write the part onto the nodes of the graph that the output hangs on, as far as they have none yet."""
-    waiting = [tensor.grad_fn for tensor in _tensors(output) if tensor.grad_fn is not None]
+    waiting = [tensor.grad_fn for tensor in tensors_in(output) if tensor.grad_fn is not None]
     while waiting:
         node = waiting.pop()
         if _LABEL not in _notes(node):
@@ -161,17 +162,3 @@ def _label(output: Any, part: str) -> None:
 def _notes(node: Any) -> dict[str, str]:
     """What may be written onto a node of the graph."""
     return node.metadata  # type: ignore[no-any-return]
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _tensors(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from concord.distributed import Ranks
 from concord.training.randomness import preserved_random_state
+from concord.types import tensors_in
 
 RandomState = tuple[Tensor, Tensor | None]
 
@@ -111,21 +111,6 @@ def diagnose(trainer: L.Trainer, module: L.LightningModule, drawn: Sequence[Draw
             torch.autograd.grad(loss, trained, allow_unused=True)
     found = [finding for finding in ranks.gather_objects(looker.found) if finding is not None]
     return min(found, key=lambda finding: (finding.place, finding.rank), default=None)
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in what a module answers: alone, in tuples, lists, mappings and data classes."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from tensors_in(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for each in dataclasses.fields(value):
-            yield from tensors_in(getattr(value, each.name))
 
 
 @contextmanager

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from concord.distributed import local
+from concord.types import tensors_in
+
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -24,11 +27,11 @@ def untouched(module: nn.Module, optimizers: Iterable[Optimizer]) -> Iterator[No
         optimizers: of its parameters.
     """
     optimizers = list(optimizers)
-    tensors = [(_local(tensor), _copy(tensor)) for tensor in (*module.parameters(), *module.buffers())]
+    tensors = [(local(tensor), _copy(tensor)) for tensor in (*module.parameters(), *module.buffers())]
     gradients = [(parameter, parameter.grad) for parameter in module.parameters()]
     attributes = [(part, _plain_attributes(part)) for part in module.modules()]
     states = [{key: dict(state) for key, state in optimizer.state.items()} for optimizer in optimizers]
-    kept = [(_local(value), _copy(value)) for state in states for one in state.values() for value in one.values() if _is_tensor(value)]
+    kept = [(local(tensor), _copy(tensor)) for tensor in tensors_in(states)]
     try:
         yield
     finally:
@@ -50,14 +53,5 @@ def _plain_attributes(part: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(part).items() if isinstance(value, _PLAIN)}
 
 
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor)
-
-
 def _copy(tensor: Tensor) -> Tensor:
-    return _local(tensor).detach().to("cpu", copy=True)
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """Of a tensor that is spread over processes, what is here."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # type: ignore[no-any-return]
+    return local(tensor).detach().to("cpu", copy=True)
