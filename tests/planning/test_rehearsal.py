@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch.utils.flop_counter import FlopCounterMode
 
 from concord.planning.flops import OWN_FORMULAS
+from concord.planning.memory import AVERAGES, memory_of
 from concord.planning.rehearsal import GRADIENTS, WEIGHTS, Trace
 from concord.planning.tracing import OPTIMIZER
 from tests.composing import SMALL, compose_config, options
@@ -126,6 +127,25 @@ def test_what_is_sent_is_what_two_processes_send(tmp_path: Path) -> None:
     for name, overrides in SENDING.items():
         planned = shapes(compose_config(*overrides)).run(4, world=2)
         assert Counter((one.kind, one.bytes) for one in planned.transfers) == first[name], name
+
+
+def test_groups_talk_to_their_own_members_alone() -> None:
+    whole, groups = (shapes(compose_config(*SMALL, f"method.objectives.clip.group={size}")) for size in ("null", 8))
+    two, four = whole.run(4, world=2), groups.run(4, world=4)
+    assert [(one.kind, one.bytes, one.world) for one in four.transfers] == [(one.kind, one.bytes, 2) for one in two.transfers]
+    assert sum(one.sent for one in four.transfers) == sum(one.sent for one in two.transfers) > 0
+    assert groups.run(8, world=4).transfers == []  # each process holds a whole group
+
+
+def test_an_average_of_the_weights_is_as_large_as_what_is_trained() -> None:
+    cfg = compose_config(*SMALL, "tuning=locked_image")
+    trace = shapes(cfg).run(4, world=2)
+    module = real_subject(cfg).module
+    trained = sum(parameter.nbytes for parameter in module.parameters() if parameter.requires_grad)
+    assert 0 < trained < sum(parameter.nbytes for parameter in module.parameters())
+    for spread, share in {"ddp": 1, "fsdp": 2}.items():
+        with_average, without = (memory_of(trace, spread, trained, 0, averaged) for averaged in (True, False))  # type: ignore[arg-type]
+        assert with_average == without | {AVERAGES: -(-trained // share)}
 
 
 def _sent() -> dict[str, Counter[tuple[str, int]]]:

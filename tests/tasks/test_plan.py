@@ -39,7 +39,7 @@ def test_a_plan_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFix
         assert text in page
     assert all(len(line) <= 80 for line in page.splitlines() if "─" in line or line.startswith("  "))
     written = json.loads((tmp_path / "plan.json").read_text())
-    assert written["run"] == {"pairs": 64, "world": 16, "steps": 100, "accumulate": 1, "spread": "ddp"}
+    assert written["run"] == {"pairs": 64, "world": 16, "steps": 100, "accumulate": 1, "spread": "ddp", "averaged": False}
     assert written["parameters"]["all"]["trained"] == plan.parameters["all"].trained
     assert written["cost"] == pytest.approx(3 * 16 * plan.seconds / 3600)
     assert written["fits"] is True

@@ -55,6 +55,12 @@ def model_blocks(model: DualEncoder) -> list[nn.Module]:
     return [block for part in parts for block in blocks_of(part)]
 
 
+def gathered_layers(method: nn.Module) -> list[nn.Module]:
+    """What FSDP splits, and gathers, one at a time: the layers of a method's `model`, and those inside of its `objectives`."""
+    parts = (*method.get_submodule("model").children(), *method.get_submodule("objectives").modules())
+    return list(dict.fromkeys(block for part in parts for block in blocks_of(part)))
+
+
 def _layers_of_list(tower: nn.Module) -> Layers:
     """Of a tower whose layers stand in a list: parameters that are declared before it come before the layers."""
     name, layers = max(_lists(tower).items(), key=lambda item: len(item[1]), default=("", nn.ModuleList()))

@@ -23,26 +23,30 @@ class Transfer:
         kind: "gather", "sum" (all-reduce), "scatter" (reduce-scatter) or "shift" (to the neighbour in the ring).
         bytes: of the whole tensor: of what all processes have after a gather and before a scatter, of what is summed, of what
             goes to the neighbour.
+        world: W, the processes that take part.
         what: on whose behalf, such as "gradients".
     """
 
     kind: str
     bytes: int
+    world: int
     what: str = "loss"
 
-    def sent(self, world: int) -> float:
-        """Bytes that each of W processes sends, in a ring: (W - 1) / W of a gather or a scatter, twice that of a sum."""
-        if world == 1:
+    @property
+    def sent(self) -> float:
+        """Bytes that each of the processes sends, in a ring: (W - 1) / W of a gather or a scatter, twice that of a sum."""
+        if self.world == 1:
             return 0.0
         if self.kind == "shift":
             return float(self.bytes)
-        return self.bytes * (world - 1) / world * (2 if self.kind == "sum" else 1)
+        return self.bytes * (self.world - 1) / self.world * (2 if self.kind == "sum" else 1)
 
-    def rounds(self, world: int) -> int:
+    @property
+    def rounds(self) -> int:
         """How often one process waits for another, in a tree."""
-        if world == 1:
+        if self.world == 1:
             return 0
-        return 1 if self.kind == "shift" else math.ceil(math.log2(world)) * (2 if self.kind == "sum" else 1)
+        return 1 if self.kind == "shift" else math.ceil(math.log2(self.world)) * (2 if self.kind == "sum" else 1)
 
 
 class _Gather(torch.autograd.Function):
@@ -84,8 +88,11 @@ class PlannedRanks(Ranks):
 
     transfers: list[Transfer] = field(default_factory=list)
 
+    def among(self, count: int) -> PlannedRanks:
+        return self if count == self.world else PlannedRanks(0, count, transfers=self.transfers)
+
     def note(self, kind: str, tensor: Tensor) -> None:
-        self.transfers.append(Transfer(kind, tensor.nbytes))
+        self.transfers.append(Transfer(kind, tensor.nbytes, self.world))
 
     def hop(self, tensor: Tensor) -> Tensor:
         self.note("shift", tensor)
@@ -97,7 +104,7 @@ class PlannedRanks(Ranks):
     def gather_padded(self, local: Tensor, dim: int = 1, value: float = 0.0) -> Tensor:
         if self.world == 1:
             return local
-        self.transfers.append(Transfer("sum", 8))  # of the longest length
+        self.transfers.append(Transfer("sum", 8, self.world))  # of the longest length
         return self.gather(local.to(torch.uint8)).bool() if local.dtype == torch.bool else self.gather(local)
 
     def shift(self, tensor: Tensor, step: int = 1) -> Tensor:

@@ -12,8 +12,9 @@ Spread = Literal["single", "ddp", "fsdp"]
 
 BUCKETS = "buckets"
 GATHERED = "gathered layers"
+AVERAGES = "averages"
 
-STATE = (WEIGHTS, GRADIENTS, OPTIMIZER, BUCKETS, GATHERED)
+STATE = (WEIGHTS, GRADIENTS, OPTIMIZER, BUCKETS, GATHERED, AVERAGES)
 """What does not depend on the batch."""
 
 USABLE = 0.92
@@ -27,7 +28,7 @@ def spread_of(strategy: str, world: int) -> Spread:
     return "ddp" if "ddp" in strategy or world > 1 else "single"
 
 
-def memory_of(trace: Trace, spread: Spread, trained: int, block: int) -> dict[str, int]:
+def memory_of(trace: Trace, spread: Spread, trained: int, block: int, averaged: bool = False) -> dict[str, int]:
     """Bytes by what they are for, at the fullest moment.
 
     DDP keeps a second copy of the gradients, the buckets that it sends. FSDP keeps 1 / W of weights, gradients and optimizer, and
@@ -38,12 +39,15 @@ def memory_of(trace: Trace, spread: Spread, trained: int, block: int) -> dict[st
         spread: over the devices.
         trained: bytes of the weights that have gradients.
         block: bytes of the weights of the largest layer.
+        averaged: whether an average of these weights is kept (EMA).
     """
     needs = dict(trace.peak)
+    if averaged:
+        needs[AVERAGES] = trained
     if spread == "ddp":
         needs[BUCKETS] = trained
     if spread == "fsdp":
-        for name in (WEIGHTS, GRADIENTS, OPTIMIZER):
+        for name in (WEIGHTS, GRADIENTS, OPTIMIZER, *([AVERAGES] if averaged else [])):
             needs[name] = -(-needs.get(name, 0) // trace.world)
         needs[GATHERED] = 3 * block
     return needs

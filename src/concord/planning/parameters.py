@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from concord.models.layers import gathered_layers
+
 
 @dataclass(frozen=True)
 class Count:
@@ -36,7 +38,6 @@ def trained_bytes(module: nn.Module) -> int:
     return sum(parameter.nbytes for parameter in module.parameters() if parameter.requires_grad)
 
 
-def block_bytes(module: nn.Module) -> int:
-    """Of the parameters of the largest layer that stands in a list of layers, such as a block of a tower; 0 where there is none."""
-    lists = [part for part in module.modules() if isinstance(part, nn.ModuleList | nn.Sequential)]
-    return max((sum(parameter.nbytes for parameter in layer.parameters()) for one in lists for layer in one), default=0)
+def block_bytes(method: nn.Module) -> int:
+    """Of the parameters of the largest layer that FSDP gathers at a time; 0 where there is none."""
+    return max((sum(parameter.nbytes for parameter in layer.parameters()) for layer in gathered_layers(method)), default=0)

@@ -26,6 +26,7 @@ class Run:
         steps: optimizer steps.
         accumulate: batches per optimizer step.
         spread: over the devices.
+        averaged: whether an average of the weights is kept (EMA).
     """
 
     pairs: int
@@ -33,6 +34,7 @@ class Run:
     steps: int
     accumulate: int
     spread: Spread
+    averaged: bool = False
 
     @property
     def samples(self) -> int:
@@ -128,11 +130,11 @@ def make_plan(
     module = rehearsal.subject.module
     weights = sum(parameter.nbytes for parameter in module.parameters())
     trained, block = trained_bytes(module), block_bytes(module)
-    behind = synchronisation(run.spread, weights, trained, block)
-    memory = memory_of(trace, run.spread, trained, block)
+    behind = synchronisation(run.spread, run.world, weights, trained, block)
+    memory = memory_of(trace, run.spread, trained, block, run.averaged)
     sent: Counter[str] = Counter()
     for one in (*trace.transfers * run.accumulate, *behind):
-        sent[one.what] += one.sent(run.world)  # type: ignore[assignment]
+        sent[one.what] += one.sent  # type: ignore[assignment]
     return Plan(
         run=run,
         device=device,

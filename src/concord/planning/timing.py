@@ -31,7 +31,7 @@ class StepTime:
         return self.forward + self.backward + self.optimizer + self.waiting
 
 
-def synchronisation(spread: Spread, weights: int, trained: int, block: int) -> list[Transfer]:
+def synchronisation(spread: Spread, world: int, weights: int, trained: int, block: int) -> list[Transfer]:
     """What DDP or FSDP sends in a step beside the loss.
 
     DDP sums the gradients. FSDP gathers the weights for the forward and again for the backward pass, and scatters the gradients,
@@ -39,6 +39,7 @@ def synchronisation(spread: Spread, weights: int, trained: int, block: int) -> l
 
     Args:
         spread: over the devices.
+        world: number of devices.
         weights: bytes of all weights.
         trained: bytes of those that have gradients.
         block: bytes of the largest layer.
@@ -46,16 +47,15 @@ def synchronisation(spread: Spread, weights: int, trained: int, block: int) -> l
     if spread == "single":
         return []
     if spread == "ddp":
-        return [Transfer("sum", trained, "gradients")]
+        return [Transfer("sum", trained, world, "gradients")]
     layers = max(1, weights // max(block, 1))
-    gathers = [Transfer("gather", weights // layers, "weights")] * (2 * layers)
-    return [*gathers, *[Transfer("scatter", trained // layers, "gradients")] * layers]
+    gathers = [Transfer("gather", weights // layers, world, "weights")] * (2 * layers)
+    return [*gathers, *[Transfer("scatter", trained // layers, world, "gradients")] * layers]
 
 
-def sending(transfers: Iterable[Transfer], device: Device, world: int) -> float:
+def sending(transfers: Iterable[Transfer], device: Device) -> float:
     """Seconds that transfers take, one after the other."""
-    link = device.link(world)
-    return sum(one.sent(world) / link + one.rounds(world) * device.latency * 1e-6 for one in transfers)
+    return sum(one.sent / device.link(one.world) + one.rounds * device.latency * 1e-6 for one in transfers)
 
 
 def step_time(trace: Trace, device: Device, spread: Spread, behind: Iterable[Transfer], accumulate: int = 1) -> StepTime:
@@ -77,8 +77,8 @@ def step_time(trace: Trace, device: Device, spread: Spread, behind: Iterable[Tra
         else:
             passes[operation.backward] += seconds
     cover = passes[True] + (passes[False] if spread == "fsdp" else 0.0)
-    each = sending(trace.transfers, device, trace.world) * accumulate
-    beside = max(0.0, sending(behind, device, trace.world) - cover)
+    each = sending(trace.transfers, device) * accumulate
+    beside = max(0.0, sending(behind, device) - cover)
     return StepTime(passes[False] * accumulate, passes[True] * accumulate, update, each + beside)
 
 

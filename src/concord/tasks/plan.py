@@ -9,7 +9,7 @@ from typing import Any, get_args
 import torch
 from rich.console import Console
 
-from concord.config import build
+from concord.config import TARGET, build, locate
 from concord.errors import ConfigError, IncompatibleError
 from concord.files import write_json
 from concord.models.checkpoint import without_fetching
@@ -31,6 +31,7 @@ from concord.tasks.composing import compose_again
 from concord.tasks.record import save_config
 from concord.tasks.subject import subject_of
 from concord.tokenizers import Tokenizer
+from concord.training import EMA
 from concord.training.trainer import Strategy
 
 MEASURED_STEPS = 3
@@ -100,7 +101,8 @@ def _plan(cfg: Mapping[str, Any], profile: Device, rehearsal: Rehearsal, world: 
     if pairs % world:
         raise IncompatibleError(f"data.batch_size={pairs} cannot be shared by {world} devices; use a multiple of {world}")
     spread = spread_of(trainer.get("strategy", "auto"), world)
-    run = Run(pairs, world, int(trainer["max_steps"]), int(trainer.get("accumulate", 1)), spread)
+    averaged = any(locate(node[TARGET], "callbacks") is EMA for node in cfg["callbacks"].values())
+    run = Run(pairs, world, int(trainer["max_steps"]), int(trainer.get("accumulate", 1)), spread, averaged)
     tokens = _tokens(rehearsal.subject)
     return make_plan(rehearsal, run, profile, list(_keys(cfg)), tokens, of_objectives)
 

@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor, Shard, empty
 from torch.optim import Optimizer
 
 from concord.distributed import Ranks, split_as
-from concord.models.layers import blocks_of
+from concord.models.layers import gathered_layers
 from concord.shards import folders_named, put_in, take_out, write
 from concord.training.checkpointing import AtomicCheckpointIO
 
@@ -117,10 +117,9 @@ def shard(method: nn.Module, mesh: DeviceMesh) -> None:
     logit scale, stay whole; their gradients are averaged, as those of the others are.
     """
     scalars = {parameter for parameter in method.parameters() if parameter.ndim == 0}
-    for part in (*method.get_submodule("model").children(), *method.get_submodule("objectives").modules()):
-        for block in blocks_of(part):
-            if not isinstance(next(block.parameters(), None), DTensor):
-                fully_shard(block, mesh=mesh)
+    for block in gathered_layers(method):
+        if not isinstance(next(block.parameters(), None), DTensor):
+            fully_shard(block, mesh=mesh)
     fully_shard(method, mesh=mesh, ignored_params=scalars)
     register_fsdp_forward_method(method, "training_step")
     for scalar in scalars:
