@@ -17,6 +17,7 @@ from concord.benchmarks import ZeroShotClassification
 from concord.data.source import BadSample
 from concord.data.views.image import ImageViews
 from concord.errors import ConcordError, DataError
+from concord.models.checkpoint import load
 from concord.objectives import InfoNCE
 from concord.tasks import run
 from concord.training import make_trainer
@@ -31,9 +32,12 @@ CLOCKS = ("samples_per_second", "data_wait", "_ms")
 
 def outcome(folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The last checkpoint, and the metrics without what a clock says."""
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True), rows_of(folder)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
-    kept = [{name: value for name, value in row.items() if not any(clock in name for clock in CLOCKS)} for row in rows]
-    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True), kept
+    return [{name: value for name, value in row.items() if not any(clock in name for clock in CLOCKS)} for row in rows]
 
 
 def assert_equal(one: Any, other: Any) -> None:
@@ -74,6 +78,20 @@ def test_two_processes_take_part_and_leave_no_trace(run_py: RunPy, tmp_path: Pat
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("preflight: ") == (preflight == "true")
     assert_equal(outcome(tmp_path / "true"), outcome(tmp_path / "false"))
+
+
+def test_split_and_averaged_weights_are_left_alone_too(run_py: RunPy, tmp_path: Path) -> None:
+    split = ("trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.precision='32'", "+callback@callbacks.ema=ema")
+    small = [option for option in SMALL if not option.startswith(("benchmark=", "trainer"))]
+    found = []
+    for preflight in ("true", "false"):
+        folder = tmp_path / preflight
+        options = (*split, *BENCH, "trainer.max_steps=2", "trainer.log_every=1", f"trainer.preflight={preflight}")
+        done = run_py(*small, *options, f"hydra.run.dir={folder}")
+        assert done.returncode == 0, done.stderr
+        assert ("preflight:" in done.stdout) is (preflight == "true")
+        found.append([dict(load(folder).model.state_dict()), rows_of(folder)])
+    assert_equal(*found)
 
 
 @pytest.mark.parametrize(("asked", "job", "wanted"), [(None, "7", True), (None, None, False), (False, "7", False), (True, None, True)])

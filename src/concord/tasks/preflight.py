@@ -21,6 +21,7 @@ from concord.data.views.text import TextViews
 from concord.distributed import Ranks
 from concord.errors import ConcordError, DataError
 from concord.methods import Pretrainer
+from concord.models import DualEncoder
 from concord.planning import BatchShape
 from concord.tasks.assemble import Parts
 from concord.tasks.measure import measure
@@ -115,20 +116,21 @@ class Preflight(L.Callback):
 
     def _measure(self, module: Pretrainer) -> str:
         """Measure with few examples; a task that takes no fewer is measured as it is."""
+        model = module.model_in_use()
         for name, task in self.parts.bench.tasks.items():
             try:
-                self._run(module, name, _limited(task))
+                self._run(model, name, _limited(task))
             except (ConcordError, ValueError):
                 try:
-                    self._run(module, name, task)
+                    self._run(model, name, task)
                 except ConcordError as error:
                     raise DataError(f"preflight: benchmark.tasks.{name}: {error}") from None
         return f"{len(self.parts.bench.tasks)} tasks of the benchmark measured"
 
-    def _run(self, module: Pretrainer, name: str, task: Task) -> None:
+    def _run(self, model: DualEncoder, name: str, task: Task) -> None:
         bench = copy.copy(self.parts.bench)
         bench.tasks, bench.summaries, bench.bootstrap, bench.gallery = {name: task}, {}, 0, 0
-        measure(bench, self.scorer, module.model, self.parts.preprocess, self.parts.tokenizer, name)
+        measure(bench, self.scorer, model, self.parts.preprocess, self.parts.tokenizer, name)
 
 
 def _limited(task: Task) -> Task:

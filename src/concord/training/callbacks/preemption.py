@@ -33,14 +33,22 @@ class Preemption(StepCallback):
         signals.listen(signals.GO_ON_LATER, signals.STOP)
 
     def after_step(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        mine = signals.heard()
-        loudest = Ranks.current().max(torch.tensor(0 if mine is None else int(mine), device=trainer.strategy.root_device))
-        if int(loudest) > 0 and trainer.global_step < trainer.max_steps:
-            self.by = signal.Signals(int(loudest))
+        heard = _loudest(signals.heard(), trainer.strategy.root_device)
+        if heard is not None and trainer.global_step < trainer.max_steps:
+            self.by = heard
             trainer.should_stop = True
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         signals.forget()
+
+
+def _loudest(mine: signal.Signals | None, device: torch.device) -> signal.Signals | None:
+    """The signal with the highest number that any process heard."""
+    ranks = Ranks.current()
+    if ranks.world == 1:  # a number on its way to a GPU and back would make every step wait for the device
+        return mine
+    number = int(ranks.max(torch.tensor(0 if mine is None else int(mine), device=device)))
+    return signal.Signals(number) if number else None
 
 
 def preempted_by(trainer: L.Trainer) -> signal.Signals | None:
