@@ -52,6 +52,13 @@ def link_atomically(source: Path, target: Path) -> None:
         temporary.unlink(missing_ok=True)  # a rename between two names of one file does nothing and leaves both
 
 
+def disk_error(error: BaseException | None) -> OSError | None:
+    """The error of the file system behind one of PyTorch, which says only that it wrote less than it wanted to; None without one."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed process left of files that it was writing."""
     for pattern in (".*.part", ".*.link"):

@@ -7,8 +7,10 @@ executed.
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from torch.distributed.checkpoint.state_dict_saver import save as save_tensors
 from torch.distributed.tensor import DTensor
 
 from concord.errors import CheckpointError
+from concord.files import disk_error
 
 MARK = "concord/split"
 """The only key of a mapping that stands for a split tensor: it names it, and the folder that holds it."""
@@ -95,8 +98,33 @@ def put_in(tree: Any, home: Path, empty: Empty = torch.empty) -> Any:
 
 
 def write(folder: Path, tensors: Mapping[str, DTensor]) -> None:
-    """Write split tensors; every process must call, and all have written when it returns."""
-    save_tensors(dict(tensors), storage_writer=FileSystemWriter(folder, sync_files=True))
+    """Write split tensors; every process must call, and all have written when it returns.
+
+    Raises:
+        OSError: on every process, when one of them could not write.
+    """
+    try:
+        save_tensors(dict(tensors), storage_writer=FileSystemWriter(folder, sync_files=True))
+    except CheckpointException as error:  # which is no Exception, and would pass whoever looks for one
+        disk = next((found for failure, _ in error.failures.values() if (found := disk_error(failure)) is not None), None)
+        raise disk or RuntimeError(f"{folder} could not be written: {error}") from error
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a folder that `write` filled; None where every tensor is as it was written. It reads all of them once.
+
+    Each is a zip archive by itself, with a checksum of every record: see `concord.integrity`.
+    """
+    try:
+        for info in _Reader(folder).read_metadata().storage_data.values():
+            with (folder / info.relative_path).open("rb") as file:
+                file.seek(info.offset)
+                with zipfile.ZipFile(io.BytesIO(file.read(info.length))) as archive:
+                    if archive.testzip() is not None:
+                        return f"a tensor in {folder.name}/{info.relative_path} is not as it was written"
+    except Exception as error:  # broken archives raise errors of every class
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    return None
 
 
 def folders_named(tree: Any) -> set[str]:

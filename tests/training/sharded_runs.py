@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
+from torch.distributed.checkpoint.filesystem import FileSystemWriter
 
 from concord import tasks
 from tests.composing import SMALL_DATA, SMALL_MODEL, compose_config
@@ -68,3 +74,24 @@ def split_runs(folder: str) -> None:
         shutil.copytree(root / "stopped", root / "moved_out")
     for resumed in ("stopped", "moved_in"):
         run(root / resumed, *SPLIT, *LONG)
+    with full_at_first():
+        run(root / "full", *SPLIT, "callbacks.checkpoints.every_n_steps=1", "benchmark=off")
+
+
+@contextmanager
+def full_at_first() -> Iterator[None]:
+    """The disk of the second process has no room for its part of the first checkpoint."""
+    original = FileSystemWriter.write_data
+    calls = []
+
+    def write_data(self: FileSystemWriter, *arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 1 and torch.distributed.get_rank() == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(self, *arguments)
+
+    FileSystemWriter.write_data = write_data  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        FileSystemWriter.write_data = original  # type: ignore[method-assign]

@@ -13,9 +13,11 @@ from torch import Tensor
 
 import concord
 from concord.errors import CheckpointError, ConfigError, IncompatibleError
+from concord.shards import folders_named
 from concord.tasks.assemble import check_config
-from concord.training import AtomicCheckpointIO, make_trainer
+from concord.training import AtomicCheckpointIO, make_trainer, newest_good
 from concord.training.loggers.csv import read_rows
+from concord.training.sharding import remove_unnamed
 from tests.composing import SMALL, compose_config
 from tests.launched_processes import launch
 from tests.training.sharded_runs import LONG, RUNS, crash_at, run
@@ -109,6 +111,51 @@ def copied(split: Path, folder: Path) -> tuple[Path, Path]:
     return folder / "last.ckpt", next(folder.glob("shards_*"))
 
 
+def flip_a_bit(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_damaged_shards_are_fallen_back_from(split: Path, tmp_path: Path) -> None:
+    shutil.copytree(split / "clip" / "checkpoints", tmp_path / "checkpoints")
+    folder = tmp_path / "checkpoints"
+    assert newest_good(folder) == folder / "last.ckpt"
+    (of_last,) = folders_named(AtomicCheckpointIO().read(folder / "last.ckpt"))
+    part = max((folder / of_last).glob("*.distcp"), key=lambda file: file.stat().st_size)
+    flip_a_bit(part, part.stat().st_size // 2)
+    with pytest.warns(
+        UserWarning, match=r"a tensor in shards_\w+/.*not as it was written.*going on from .*step_000000002.ckpt.*2 steps"
+    ):
+        assert newest_good(folder) == folder / "step_000000002.ckpt"
+    shutil.rmtree(folder / of_last)
+    with pytest.warns(UserWarning, match=r"going on from .*step_000000002.ckpt"):
+        assert newest_good(folder) == folder / "step_000000002.ckpt"
+
+
+def test_shards_of_a_damaged_checkpoint_are_not_taken_for_left_over(split: Path, tmp_path: Path) -> None:
+    shutil.copytree(split / "clip" / "checkpoints", tmp_path / "checkpoints")
+    folder = tmp_path / "checkpoints"
+    shards = sorted(folder.glob("shards_*"))
+    (folder / "shards_left_over").mkdir()
+    older = folder / "step_000000002.ckpt"
+    whole = older.read_bytes()
+    older.write_bytes(whole[:100])
+    remove_unnamed(folder)
+    assert sorted(folder.glob("shards_*")) == sorted([*shards, folder / "shards_left_over"])
+    older.write_bytes(whole)
+    remove_unnamed(folder)
+    assert sorted(folder.glob("shards_*")) == shards
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_run(split: Path) -> None:
+    folder = split / "full"
+    assert json.loads((folder / "run.json").read_text())["status"] == "finished"
+    assert sorted(path.name for path in (folder / "checkpoints").glob("*.ckpt")) == ["last.ckpt", "step_000000002.ckpt"]
+    assert len(list((folder / "checkpoints").glob("shards_*"))) == 1
+    assert weights(folder)
+
+
 class _Code:
     def __reduce__(self) -> tuple[object, ...]:
         return print, ("code was run",)
@@ -135,6 +182,8 @@ def test_what_cannot_be_split_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("lamb", "adafactor", "muon"):
         with pytest.raises(IncompatibleError, match=r"looks at whole matrices.*use optimizer=adamw, optimizer=lion"):
             check_config(compose_config(*SMALL, "trainer=fsdp", f"optimizer={name}"))
+    with pytest.raises(IncompatibleError, match=r"callbacks\.checkpoints\.mirror copies single files.*use trainer\.strategy=ddp"):
+        check_config(compose_config(*SMALL, "trainer=fsdp", "callbacks.checkpoints.mirror=memory://run"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match=r"strategy=fsdp knows no gradient scaler.*use trainer\.precision=bf16"):

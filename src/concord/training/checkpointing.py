@@ -11,9 +11,10 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from concord.errors import CheckpointError
-from concord.files import write_atomically
+from concord.files import disk_error, write_atomically
 from concord.integrity import damage
-from concord.shards import put_in
+from concord.shards import damage as shard_damage
+from concord.shards import folders_named, put_in
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 _NUMBERED = re.compile(r"step_(\d+)\.ckpt")
@@ -38,7 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
         except (OSError, RuntimeError) as error:
-            self.failure = _disk_error(error)
+            self.failure = disk_error(error)
             if self.failure is None:
                 raise
 
@@ -82,8 +83,14 @@ def newest_good(folder: Path) -> Path | None:
         CheckpointError: when there are checkpoints and all of them are damaged.
     """
     by_age = [path for path in (folder / LAST, *reversed(numbered(folder).values())) if path.is_file()]
-    reasons = {path: damage(path) for path in by_age}
-    good = next((path for path in by_age if reasons[path] is None), None)
+    reasons: dict[Path, str] = {}
+    good = None
+    for path in by_age:
+        reason = _damage_with_shards(path)
+        if reason is None:
+            good = path
+            break
+        reasons[path] = reason
     if by_age and good is None:
         raise CheckpointError(f"{by_age[0]}: damaged ({reasons[by_age[0]]}), and so is every other checkpoint in {folder}")
     if good is not None and good != by_age[0]:
@@ -104,8 +111,9 @@ def step_of(path: Path) -> int | None:
         return None
 
 
-def _disk_error(error: BaseException | None) -> OSError | None:
-    """The error of the file system behind one of PyTorch, which says only that it wrote less than it wanted to."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    return error
+def _damage_with_shards(path: Path) -> str | None:
+    """What is wrong with a checkpoint, or with what of it lies in folders of split tensors; None where nothing is."""
+    if (reason := damage(path)) is not None:
+        return reason
+    named = folders_named(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
+    return next((reason for name in named if (reason := shard_damage(path.parent / name)) is not None), None)

@@ -19,6 +19,7 @@ from torch.distributed.tensor import DTensor, Shard, empty
 from torch.optim import Optimizer
 
 from concord.distributed import Ranks, split_as
+from concord.errors import CheckpointError
 from concord.models.layers import gathered_layers
 from concord.shards import folders_named, put_in, take_out, write
 from concord.training.checkpointing import AtomicCheckpointIO
@@ -70,15 +71,21 @@ class FullySharded(ModelParallelStrategy):
         path = Path(filepath)
         name = self.broadcast(f"{PREFIX}{secrets.token_hex(8)}")
         rest, tensors = take_out(checkpoint, name)
-        write(path.parent / name, tensors)
+        assert isinstance(self.checkpoint_io, AtomicCheckpointIO)
+        self._folder = path.parent
+        try:
+            write(path.parent / name, tensors)
+        except OSError as error:  # raised on every process alike
+            self.checkpoint_io.failure = error
+        else:
+            if self.is_global_zero:
+                self.checkpoint_io.save_checkpoint(rest, path)
         if self.is_global_zero:
-            self.checkpoint_io.save_checkpoint(rest, path)
-            self._folder = path.parent
-            _remove_unnamed(self._folder)
+            remove_unnamed(self._folder)
 
     def teardown(self) -> None:
         if self._folder is not None:
-            _remove_unnamed(self._folder)
+            remove_unnamed(self._folder)
         super().teardown()
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = True) -> dict[str, Any]:
@@ -127,10 +134,13 @@ def shard(method: nn.Module, mesh: DeviceMesh) -> None:
             scalar.register_hook(lambda gradient: Ranks.current().mean(gradient))  # type: ignore[no-untyped-call]
 
 
-def _remove_unnamed(folder: Path) -> None:
+def remove_unnamed(folder: Path) -> None:
     """Remove what no checkpoint of a folder names: shards of replaced ones, and of those whose writing was cut off."""
     files = AtomicCheckpointIO()
-    named = set().union(*(folders_named(files.read(path)) for path in folder.glob("*.ckpt")))
+    try:
+        named = set().union(*(folders_named(files.read(path)) for path in folder.glob("*.ckpt")))
+    except CheckpointError:  # a damaged one does not tell what it names, so nothing is removed
+        return
     for shards in folder.glob(f"{PREFIX}*"):
         if shards.name not in named:
             shutil.rmtree(shards, ignore_errors=True)
