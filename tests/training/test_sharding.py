@@ -124,9 +124,7 @@ def test_damaged_shards_are_fallen_back_from(split: Path, tmp_path: Path) -> Non
     (of_last,) = folders_named(AtomicCheckpointIO().read(folder / "last.ckpt"))
     part = max((folder / of_last).glob("*.distcp"), key=lambda file: file.stat().st_size)
     flip_a_bit(part, part.stat().st_size // 2)
-    with pytest.warns(
-        UserWarning, match=r"a tensor in shards_\w+/.*not as it was written.*going on from .*step_000000002.ckpt.*2 steps"
-    ):
+    with pytest.warns(UserWarning, match=r"a tensor in shards_\w+/.*not as it was written.*going on from .*step_000000002.ckpt.*2 steps"):
         assert newest_good(folder) == folder / "step_000000002.ckpt"
     shutil.rmtree(folder / of_last)
     with pytest.warns(UserWarning, match=r"going on from .*step_000000002.ckpt"):
