@@ -42,6 +42,7 @@ from tests.composing import SMALL, compose_config
 
 from concord.data import TrainingLoader
 from concord.distributed import Ranks
+from concord.functional.collapse import mean_cosine, participation_ratio
 from concord.objectives import Step, Terms
 from concord.tasks.assemble import Parts, assemble
 from concord.tasks.train import build_trainer, fit
@@ -104,7 +105,7 @@ def with_bare_loop(cfg: dict[str, Any], parts: Parts, folder: Path) -> list[Stam
         loss = torch.stack([objectives[name].weight * term.loss for name, term in terms.items()]).sum()
         optimizer.zero_grad()
         loss.backward()
-        values = logged(parts, optimizer, loss, terms) if done % log_every == 0 else {}
+        values = logged(parts, optimizer, loss, terms, step) if done % log_every == 0 else {}
         optimizer.step()
         schedule.step()
         method.model.similarity.clamp_()
@@ -120,7 +121,8 @@ def with_bare_loop(cfg: dict[str, Any], parts: Parts, folder: Path) -> list[Stam
     return stamps
 
 
-def logged(parts: Parts, optimizer: torch.optim.Optimizer, loss: Tensor, terms: Mapping[str, Terms]) -> dict[str, float]:
+@torch.no_grad()
+def logged(parts: Parts, optimizer: torch.optim.Optimizer, loss: Tensor, terms: Mapping[str, Terms], step: Step) -> dict[str, float]:
     """What a step writes down, before the optimizer's step."""
     scale = parts.method.model.similarity.scale
     norm = torch.nn.utils.get_total_norm([w.grad for group in optimizer.param_groups for w in group["params"] if w.grad is not None])
@@ -129,6 +131,9 @@ def logged(parts: Parts, optimizer: torch.optim.Optimizer, loss: Tensor, terms: 
         weight = parts.method.objectives[name].weight
         values |= {f"loss/{name}": term.loss, f"weight/{name}": weight, f"contribution/{name}": weight * term.loss}
         values |= {f"{name}/{key}": value for key, value in term.logs.items()}
+    for view, embeddings in step.embedded.items():
+        vectors = embeddings.vectors[:256]
+        values |= {f"embedding_cosine/{view}": mean_cosine(vectors), f"embedding_rank/{view}": participation_ratio(vectors)}
     values |= {f"data/{name}": value for name, value in parts.data.report().values().items()}
     return {name: float(value) for name, value in values.items()} | {"data/bad": float(parts.data.bad.causes.total())}
 
