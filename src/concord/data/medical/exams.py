@@ -17,9 +17,8 @@ from concord.types import ViewPosition
 Split = Literal["train", "validation", "test", ""]
 """As the data set's own lists have it; "" where it has none."""
 
-View = ViewPosition
 
-FRONTAL: tuple[View, ...] = ("PA", "AP", "FRONTAL")
+FRONTAL: tuple[ViewPosition, ...] = ("PA", "AP", "FRONTAL")
 
 UNKNOWN = -1
 """In findings: nobody said whether it is there."""
@@ -47,7 +46,7 @@ class Exam:
     image: str
     patient: str
     study: str = ""
-    view: View = ""
+    view: ViewPosition = ""
     modality: str = ""
     split: Split = ""
     position: float | None = None

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from concord.data.medical.exams import View
 from concord.data.readers.annotated import below
 from concord.data.readers.cells import resolve
 from concord.data.source import BadSample
 from concord.data.storage.paths import is_url, without_secrets
 from concord.data.storage.storage import Storage, StorageError
 from concord.errors import DataError
+from concord.types import ViewPosition
 
-VIEWS: Mapping[str, View] = {
+VIEWS: Mapping[str, ViewPosition] = {
     "": "",
     "NAN": "",
     "PA": "PA",
@@ -34,7 +34,7 @@ VIEWS: Mapping[str, View] = {
 T = TypeVar("T")
 
 
-def view_of(text: str) -> View:
+def view_of(text: str) -> ViewPosition:
     """The projection that a list names, in capitals or not."""
     return VIEWS.get(text.strip().upper(), "OTHER")
 

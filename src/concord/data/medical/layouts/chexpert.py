@@ -9,7 +9,7 @@ from typing import Any
 
 from concord.access import Access
 from concord.data.benchmarks.rows import csv_rows
-from concord.data.medical.exams import Exam, Split, View
+from concord.data.medical.exams import Exam, Split
 from concord.data.medical.layout import Layout
 from concord.data.medical.layouts.beside import is_there, view_of
 from concord.data.medical.layouts.findings import Findings
@@ -17,6 +17,7 @@ from concord.data.readers.annotated import below
 from concord.data.storage.paths import is_url, without_secrets
 from concord.data.storage.storage import Storage
 from concord.errors import DataError
+from concord.types import ViewPosition
 
 PARTS: Mapping[Split, str] = {"train": "train.csv", "validation": "valid.csv"}
 
@@ -39,7 +40,7 @@ def parsed(path: str, place: str) -> re.Match[str]:
     return found
 
 
-def projection(frontal: str, view: str) -> View:
+def projection(frontal: str, view: str) -> ViewPosition:
     """From the columns Frontal/Lateral and AP/PA. A few frontal pictures are marked LL or RL there: FRONTAL."""
     if view_of(frontal) != "FRONTAL":
         return view_of(frontal)
@@ -97,7 +98,7 @@ class CheXpert(Layout):
         if lacking:
             raise DataError(f"{place}: {lacking} studies are only in it, or only in the folder beside it; is the download complete?")
         for image, named in images.items():
-            view: View = "FRONTAL" if "frontal" in image.rpartition("/")[2] else "LATERAL"
+            view: ViewPosition = "FRONTAL" if "frontal" in image.rpartition("/")[2] else "LATERAL"
             yield Exam(image, named["patient"], named["study"], view, split="test", findings=studies[named[0]])
 
     def _images(self, folder: str, storage: Storage) -> Iterator[str]:

@@ -7,13 +7,14 @@ from typing import Literal
 
 from concord.access import Access
 from concord.data.benchmarks.rows import csv_rows
-from concord.data.medical.exams import Exam, Split, View
+from concord.data.medical.exams import Exam, Split
 from concord.data.medical.layout import Layout
 from concord.data.medical.layouts.beside import list_at, meaning_of, read_report, require_folder, view_of, zipped
 from concord.data.medical.layouts.findings import Findings
 from concord.data.medical.layouts.lists import spelled_rows
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage
+from concord.types import ViewPosition
 
 SPLITS: Mapping[str, Split] = {"train": "train", "validate": "validation", "test": "test"}
 
@@ -89,7 +90,7 @@ class MimicCXR(Layout):
             return {}
         return {"report": read_report(self._reports, f"{exam.image.rpartition('/')[0]}.txt", storage)}
 
-    def _views(self, storage: Storage) -> dict[str, View]:
+    def _views(self, storage: Storage) -> dict[str, ViewPosition]:
         file = list_at(storage, self._lists, zipped("mimic-cxr-2.0.0-metadata.csv"))
         rows = csv_rows(storage, file, ["dicom_id", "ViewPosition"])
         return {row.cells["dicom_id"]: view_of(row.cells["ViewPosition"]) for row in rows}

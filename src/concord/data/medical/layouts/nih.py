@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from concord.data.benchmarks.rows import Row, csv_rows
-from concord.data.medical.exams import Exam, Split, View
+from concord.data.medical.exams import Exam, Split
 from concord.data.medical.layout import Layout
 from concord.data.medical.layouts.lists import check_parts, files_by_name, listed_parts, require_listed
 from concord.data.readers.annotated import below
@@ -14,6 +14,7 @@ from concord.data.split import share_of
 from concord.data.storage.paths import is_url
 from concord.data.storage.storage import Storage
 from concord.errors import DataError, nearest
+from concord.types import ViewPosition
 
 FINDINGS = {
     "Atelectasis": "atelectasis",
@@ -35,7 +36,7 @@ NOTHING = "No Finding"
 COHORT = "nih_chest"
 """Whose patients these are: RSNA's, SIIM's and others' pictures are of the same ones."""
 
-VIEWS: Mapping[str, View] = {"PA": "PA", "AP": "AP"}
+VIEWS: Mapping[str, ViewPosition] = {"PA": "PA", "AP": "AP"}
 
 
 class NIHChestXray14(Layout):

@@ -8,7 +8,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from concord.data.benchmarks.rows import csv_rows, json_object
-from concord.data.medical.exams import Exam, Split, View
+from concord.data.medical.exams import Exam, Split
 from concord.data.medical.layout import Layout
 from concord.data.medical.layouts.beside import one_part, view_of
 from concord.data.medical.safe_xml import parse_xml, text_of
@@ -16,6 +16,7 @@ from concord.data.readers.annotated import below
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage
 from concord.errors import DataError
+from concord.types import ViewPosition
 
 IMAGE = re.compile(r"(?P<report>CXR(?P<number>\d+))_(?:\d+_)?(?P<rest>IM-[\w-]+)")
 """Names of pictures, such as CXR9001_IM-9001-1001; those of the first report have its number twice."""
@@ -64,7 +65,7 @@ class OpenI(Layout):
         for file in sorted(storage.find(self._reports, ".xml"), key=lambda file: (len(file), file)):
             yield from self._of_report(_document(storage, file), without_secrets(file), splits, views)
 
-    def _of_report(self, report: Element, place: str, splits: Mapping[str, Split], views: Mapping[str, View]) -> Iterator[Exam]:
+    def _of_report(self, report: Element, place: str, splits: Mapping[str, Split], views: Mapping[str, ViewPosition]) -> Iterator[Exam]:
         named = report.find("uId")
         uid = named.get("id", "") if named is not None else ""
         if not uid:
@@ -82,7 +83,7 @@ class OpenI(Layout):
             return f"{image[0]}.png"
         return f"{image['number']}/{image['number']}_{image['rest']}.dcm"
 
-    def _views(self, storage: Storage) -> dict[str, View]:
+    def _views(self, storage: Storage) -> dict[str, ViewPosition]:
         """By the DICOM file's name without suffix, such as 9001_IM-9001-1001."""
         if self._projections is None:
             return {}

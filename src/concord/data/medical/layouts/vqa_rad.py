@@ -10,10 +10,11 @@ from typing import Literal, get_args
 from concord.data.benchmarks.rows import Row, json_list
 from concord.data.medical.answers import Asked, as_texts, by_picture
 from concord.data.medical.depicted import modality_of, plane_of
-from concord.data.medical.exams import Exam, View
+from concord.data.medical.exams import Exam
 from concord.data.medical.layout import Layout
 from concord.data.readers.annotated import below
 from concord.data.storage.storage import Storage
+from concord.types import ViewPosition
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class VQARAD(Layout):
 def _exam(picture: str, asked: Sequence[Asked]) -> Exam:
     pairs = [pair for _, pair in asked]
     modality, plane = modality_of(pairs), plane_of(pairs)
-    view: View = "PA" if plane == "PA" else "AP" if plane == "AP" else ""
+    view: ViewPosition = "PA" if plane == "PA" else "AP" if plane == "AP" else ""
     known = {"organ": ORGANS[asked[0][0].one_of("image_organ", list(ORGANS))], "plane": plane}
     types = [_types(row.text("question_type")) for row, _ in asked]
     return Exam(picture, picture, view=view, modality=modality, texts=as_texts(pairs), known={**known, "question_types": types})
