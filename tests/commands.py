@@ -1,12 +1,11 @@
 """`run.py` as a user runs it, many times over: each command is a process of its own, forked from one that has imported everything.
 
-A fresh interpreter imports for longer than most commands of the tests take. Those that are about the process itself (killed,
+Those that are about the process itself (killed,
 interrupted, started twice) start fresh ones; `fresh=True` does so as well.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import runpy
 import subprocess
@@ -15,11 +14,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.forked import SERVER, start_afresh
+
 ROOT = Path(__file__).resolve().parent.parent
 RUN_PY = str(ROOT / "run.py")
-
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["concord.tasks", "concord.cli"])
 
 
 def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool = False) -> subprocess.CompletedProcess[str]:
@@ -41,7 +39,7 @@ def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool
         out, err = Path(name) / "out", Path(name) / "err"
         out.touch()
         err.touch()
-        process = _SERVER.Process(target=_enter, args=(line[1:], folder, environment, out, err))
+        process = SERVER.Process(target=_enter, args=(line[1:], folder, environment, out, err))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -52,12 +50,7 @@ def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool
 
 
 def _enter(line: list[str], folder: Path, environment: Mapping[str, str], out: Path, err: Path) -> None:
-    """Be the command, in a process that was just forked."""
-    multiprocessing.set_start_method(None, force=True)  # a fresh process starts its own by the platform's default
-    for file, number in ((out, 1), (err, 2)):
-        os.dup2(os.open(file, os.O_WRONLY), number)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
+    """Be the command."""
+    start_afresh(environment, folder, out, err)
     sys.argv = line
     runpy.run_path(line[0], run_name="__main__")

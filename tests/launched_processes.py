@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
-import subprocess
-import sys
+import tempfile
+import time
+from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.forked import SERVER, start_afresh
 
 
 def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> None:
@@ -16,28 +19,29 @@ def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> No
     Trainers made inside join the processes that are there, so that one start serves many runs. What goes wrong on a process is raised
     here with its last words.
     """
-    module, _, function = target.partition(":")
-    code = f"import sys; from {module} import {function}; {function}(*sys.argv[1:])"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
-    shared |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            env={**os.environ, **shared, "LOCAL_RANK": str(rank)},
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(world)
-    ]
-    try:
-        said = [process.communicate(timeout=timeout)[0] for process in started]
-    finally:
+    shared = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as name:
+        said = [Path(name) / str(rank) for rank in range(world)]
+        started = []
+        for rank, file in enumerate(said):
+            file.touch()
+            environment = {**os.environ, **shared, "LOCAL_RANK": str(rank)}
+            started.append(SERVER.Process(target=_enter, args=(target, environment, file, arguments)))
+            started[-1].start()
+        until = time.monotonic() + timeout
+        for process in started:
+            process.join(max(0.0, until - time.monotonic()))
+        codes = [process.exitcode for process in started]
         for process in started:
             process.kill()
-    for rank, process in enumerate(started):
-        assert process.returncode == 0, f"process {rank} ended with {process.returncode}: {said[rank][-6000:]}"
+        for rank, code in enumerate(codes):
+            assert code == 0, f"process {rank} ended with {code}: {said[rank].read_text()[-6000:]}"
+
+
+def _enter(target: str, environment: dict[str, str], said: Path, arguments: tuple[str, ...]) -> None:
+    start_afresh(environment, ROOT, said, said)
+    module, _, function = target.partition(":")
+    getattr(importlib.import_module(module), function)(*arguments)

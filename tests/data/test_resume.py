@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import socket
 import time
 from collections import Counter
@@ -17,9 +16,8 @@ import pytest
 from concord.data import TrainingOrder
 from tests.data.formats import FILES, SHARDS, make_module, open_format, write_formats
 from tests.data.resuming import CHECKPOINT_EVERY, ORDERS, Training, train
+from tests.forked import SERVER
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.data.resuming"])  # PyTorch is loaded once, not by every process
 PATIENCE = 120  # seconds
 SIZES = {"shards": sum(SHARDS), "s": sum(SHARDS), "parquet": sum(FILES), "p": sum(FILES)}
 
@@ -115,7 +113,7 @@ def test_the_accounting_sees_a_lost_key_and_a_repeated_one_in_an_order() -> None
 def start(training: Training) -> list[Any]:
     """The processes of a training."""
     port = free_port()
-    processes = [PROCESSES.Process(target=train, args=(training, rank, port)) for rank in range(training.world)]
+    processes = [SERVER.Process(target=train, args=(training, rank, port)) for rank in range(training.world)]
     for process in processes:
         process.start()
     return processes
