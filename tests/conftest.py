@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -21,8 +22,9 @@ import torch
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
 os.environ["CONCORD_SECRET"] = "known to the tests alone"
-os.environ["CONCORD_CACHE"] = tempfile.mkdtemp(prefix="concord-tests-")  # never the home folder of who runs the tests
-atexit.register(shutil.rmtree, os.environ["CONCORD_CACHE"], ignore_errors=True)
+if multiprocessing.parent_process() is None:  # a process that tests start has what they give it
+    os.environ["CONCORD_CACHE"] = tempfile.mkdtemp(prefix="concord-tests-")  # never the home folder of who runs the tests
+    atexit.register(shutil.rmtree, os.environ["CONCORD_CACHE"], ignore_errors=True)
 torch.set_num_threads(1)
 
 __all__ = ["ROOT", "RunPy"]
