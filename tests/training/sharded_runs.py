@@ -63,17 +63,21 @@ def crash_at(folder: Path, step: int, *overrides: str) -> None:
         L.Callback.on_train_batch_start = before  # type: ignore[method-assign]
 
 
+def mirror_of(folder: Path) -> str:
+    return f"callbacks.checkpoints.mirror=file://{folder}_mirror"
+
+
 def split_runs(folder: str) -> None:
     """On each of two processes: every run, one that is stopped and resumed, and one that one process began."""
     torch.set_num_threads(1)
     root = Path(folder)
     for name, overrides in RUNS.items():
         run(root / name, *SPLIT, *overrides)
-    crash_at(root / "stopped", 3, *SPLIT, *LONG)
+    crash_at(root / "stopped", 3, *SPLIT, *LONG, mirror_of(root / "stopped"))
     if torch.distributed.get_rank() == 0:  # the other process waits for this one where the next run begins
         shutil.copytree(root / "stopped", root / "moved_out")
     for resumed in ("stopped", "moved_in"):
-        run(root / resumed, *SPLIT, *LONG)
+        run(root / resumed, *SPLIT, *LONG, mirror_of(root / resumed))
     with full_at_first():
         run(root / "full", *SPLIT, "callbacks.checkpoints.every_n_steps=1", "benchmark=off")
 

@@ -16,8 +16,9 @@ from concord.errors import CheckpointError, ConfigError, IncompatibleError
 from concord.shards import folders_named
 from concord.tasks.assemble import check_config
 from concord.training import AtomicCheckpointIO, make_trainer, newest_good
+from concord.training.checkpointing import remove_unnamed, shards_of
 from concord.training.loggers.csv import read_rows
-from concord.training.sharding import remove_unnamed
+from concord.training.mirror import Mirror
 from tests.composing import SMALL, compose_config
 from tests.launched_processes import launch
 from tests.training.sharded_runs import LONG, RUNS, crash_at, run
@@ -105,6 +106,38 @@ def test_each_process_writes_its_part_and_nothing_is_left_over(split: Path) -> N
     assert (folder / "last.ckpt").stat().st_size < 0.2 * sum(parts)
 
 
+def test_a_mirror_holds_what_its_checkpoints_name(split: Path, whole: Path) -> None:
+    mirror = split / "stopped_mirror" / "checkpoints"
+    assert [path.name for path in sorted(mirror.glob("*.ckpt"))] == ["step_000000002.ckpt", "step_000000004.ckpt"]
+    files = [path for path in (split / "stopped" / "checkpoints").glob("shards_*/*") if path.is_file()]
+    assert sum(1 for path in mirror.glob("shards_*/*")) == len(files) == 6
+    for path in files:
+        assert (mirror / path.relative_to(split / "stopped" / "checkpoints")).read_bytes() == path.read_bytes()
+    shutil.copytree(mirror.parent, whole / "fetched")
+    (whole / "fetched" / "checkpoints" / "step_000000004.ckpt").unlink()
+    run(whole / "fetched", *LONG, f"resume={whole / 'fetched'}")
+    assert_equal(whole / "fetched", split / "clip", 1e-5)
+    (left,) = (whole / "fetched" / "checkpoints").glob("shards_*")
+    assert shards_of(whole / "fetched" / "checkpoints" / "step_000000002.ckpt") == {left.name}
+
+
+def test_old_ones_of_a_mirror_go_with_their_shards(split: Path, tmp_path: Path) -> None:
+    place = tmp_path / "mirror" / "checkpoints"
+    for name in ("clip", "siglip", "silc"):
+        run_folder = tmp_path / name
+        shutil.copytree(split / name / "checkpoints", run_folder / "checkpoints")
+        number = {"clip": 4, "siglip": 5, "silc": 6}[name]
+        step = run_folder / "checkpoints" / f"step_{number:09d}.ckpt"
+        shutil.copyfile(run_folder / "checkpoints" / "last.ckpt", step)
+        mirror = Mirror(f"file://{tmp_path / 'mirror'}")  # a process of its own, that does not know what was copied before
+        mirror.copy(run_folder, step, is_best=False)
+        mirror.close()
+    assert sorted(path.name for path in place.glob("*.ckpt")) == ["step_000000005.ckpt", "step_000000006.ckpt"]
+    named = {shards for path in place.glob("*.ckpt") for shards in shards_of(path)}
+    assert {path.name for path in place.glob("shards_*")} == named
+    assert len(named) == 2
+
+
 def copied(split: Path, folder: Path) -> tuple[Path, Path]:
     """A checkpoint of its own and its folder of tensors, to be damaged."""
     shutil.copytree(split / "siglip" / "checkpoints", folder)
@@ -180,8 +213,6 @@ def test_what_cannot_be_split_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("lamb", "adafactor", "muon"):
         with pytest.raises(IncompatibleError, match=r"looks at whole matrices.*use optimizer=adamw, optimizer=lion"):
             check_config(compose_config(*SMALL, "trainer=fsdp", f"optimizer={name}"))
-    with pytest.raises(IncompatibleError, match=r"callbacks\.checkpoints\.mirror copies single files.*use trainer\.strategy=ddp"):
-        check_config(compose_config(*SMALL, "trainer=fsdp", "callbacks.checkpoints.mirror=memory://run"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match=r"strategy=fsdp knows no gradient scaler.*use trainer\.precision=bf16"):

@@ -202,12 +202,6 @@ def _check_negatives(cfg: Mapping[str, Any], method: Pretrainer) -> None:
 def _check_split(cfg: Mapping[str, Any], method: Pretrainer) -> None:
     if cfg["trainer"].get("strategy") != "fsdp":
         return
-    for name, node in cfg["callbacks"].items():
-        if node.get("mirror") is not None:
-            raise IncompatibleError(
-                f"callbacks.{name}.mirror copies single files, and trainer.strategy=fsdp writes folders; use trainer.strategy=ddp, or "
-                f"callbacks.{name}.mirror=null"
-            )
     if not method.optimizer_settings.elementwise:
         raise IncompatibleError(
             f"optimizer.name={cfg['optimizer'].get('name')} looks at whole matrices, of which a process keeps some rows alone under "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from concord.shards import damage as shard_damage
 from concord.shards import folders_named, put_in
 
 LAST, BEST = "last.ckpt", "best.ckpt"
+SHARDS = "shards_"
+"""What the names of the folders begin with in which the split tensors of checkpoints stand, beside the .ckpt files."""
+
 _NUMBERED = re.compile(r"step_(\d+)\.ckpt")
 
 
@@ -109,6 +113,30 @@ def step_of(path: Path) -> int | None:
         return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
     except Exception:  # broken archives raise errors of every class
         return None
+
+
+def shards_of(path: Path) -> set[str]:
+    """The folders of split tensors that a checkpoint names.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    return folders_named(AtomicCheckpointIO().read(path))
+
+
+def remove_unnamed(folder: Path) -> None:
+    """Remove the split tensors that no checkpoint of a folder names: of removed ones, and of those whose writing was cut off."""
+    shards = list(folder.glob(f"{SHARDS}*"))
+    if not shards:
+        return
+    held = folder.glob(".*.ckpt.*.link")  # still to be copied elsewhere
+    try:
+        named = set().union(*(shards_of(path) for path in (*folder.glob("*.ckpt"), *held)))
+    except CheckpointError:  # a damaged one does not tell what it names, so nothing is removed
+        return
+    for unnamed in shards:
+        if unnamed.name not in named:
+            shutil.rmtree(unnamed, ignore_errors=True)
 
 
 def _damage_with_shards(path: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 import warnings
@@ -10,8 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import fsspec
 
+from concord.errors import CheckpointError
 from concord.files import link_atomically
-from concord.training.checkpointing import BEST
+from concord.training.checkpointing import BEST, SHARDS, shards_of
 
 _RECORDS = "records"
 RECORDS = (".hydra/overrides.yaml", "config.yaml", "run.json", "metrics.csv", "metrics.json", "wandb_run_id")
@@ -21,9 +23,10 @@ RECORDS = (".hydra/overrides.yaml", "config.yaml", "run.json", "metrics.csv", "m
 class Mirror:
     """Copies checkpoints, and what else is needed to go on from them, to a URL in a thread of its own.
 
-    The copy is laid out as the run folder, with the two latest checkpoints by number and `best.ckpt`: fetched into an empty
-    folder, it can be resumed. A newer checkpoint takes the place of one that is still waiting. What fails is warned of once and
-    tried again with the next checkpoint; training never waits, but for the end, and there no longer than `wait`.
+    The copy is laid out as the run folder, with the two latest checkpoints by number and `best.ckpt`, and the folders of split
+    tensors that they name: fetched into an empty folder, it can be resumed. A newer checkpoint takes the place of one that is
+    still waiting. What fails is warned of once and tried again with the next checkpoint; training never waits, but for the end,
+    and there no longer than `wait`.
 
     Args:
         url: a folder as fsspec understands it, such as s3://bucket/run.
@@ -43,6 +46,7 @@ class Mirror:
         self._folder: Path | None = None
         self._waiting: dict[str, Path] = {}
         self._owed: set[str] = set()
+        self._named: dict[str, set[str]] = {}
         self._changed = threading.Condition()
         self._busy = self._closing = self._records_wait = False
         self._thread: threading.Thread | None = None
@@ -105,16 +109,42 @@ class Mirror:
     def _copy_all(self, folder: Path, held: dict[str, Path]) -> None:
         system, root = fsspec.core.url_to_fs(self.url)
         target = PurePosixPath(root)
-        system.makedirs(str(target / "checkpoints"), exist_ok=True)
+        checkpoints = target / "checkpoints"
+        system.makedirs(str(checkpoints), exist_ok=True)
         system.makedirs(str(target / ".hydra"), exist_ok=True)
         for name, file in held.items():
-            system.put_file(str(file), str(target / "checkpoints" / name))
+            self._named[name] = shards_of(file) if any(file.parent.glob(f"{SHARDS}*")) else set()
+            for shards in self._named[name]:  # before the checkpoint, as they are written
+                _copy_folder(system, file.with_name(shards), checkpoints / shards)
+            system.put_file(str(file), str(checkpoints / name))
         for name in RECORDS:  # after the checkpoint: they may know more than it, never less
             if (folder / name).is_file():
                 system.put_file(str(folder / name), str(target / name))
-        known = sorted(path for path in system.ls(str(target / "checkpoints"), detail=False, refresh=True) if "/step_" in path)
-        for old in known[: -self.KEEP]:
-            system.rm_file(old)
+        self._remove_old(system, checkpoints)
+
+    def _remove_old(self, system: fsspec.AbstractFileSystem, checkpoints: PurePosixPath) -> None:
+        names = sorted(PurePosixPath(path).name for path in system.ls(str(checkpoints), detail=False, refresh=True))
+        numbered = [name for name in names if name.startswith("step_")]
+        for old in numbered[: -self.KEEP]:
+            system.rm_file(str(checkpoints / old))
+        shards = {name for name in names if name.startswith(SHARDS)}
+        if not shards:
+            return
+        try:
+            kept = {BEST} & set(names) | set(numbered[-self.KEEP :])
+            named = set().union(*(self._shards_of_copy(system, checkpoints / name) for name in kept))
+        except CheckpointError:  # a damaged copy does not tell what it names, so nothing is removed
+            return
+        for unnamed in shards - named:
+            system.rm(str(checkpoints / unnamed), recursive=True)
+
+    def _shards_of_copy(self, system: fsspec.AbstractFileSystem, path: PurePosixPath) -> set[str]:
+        if path.name not in self._named:  # an earlier process of the run copied it
+            with tempfile.TemporaryDirectory() as folder:
+                fetched = Path(folder) / path.name
+                system.get_file(str(path), str(fetched))
+                self._named[path.name] = shards_of(fetched)
+        return self._named[path.name]
 
     def _warn(self, error: Exception) -> None:
         self.failures += 1
@@ -124,3 +154,12 @@ class Mirror:
             warnings.warn(
                 f"callbacks.checkpoints.mirror: a checkpoint could not be copied ({reason}); it is tried again with the next", stacklevel=2
             )
+
+
+def _copy_folder(system: fsspec.AbstractFileSystem, source: Path, target: PurePosixPath) -> None:
+    """Copy the files of a folder whose content never changes, but those that are there."""
+    system.makedirs(str(target), exist_ok=True)
+    for file in sorted(source.iterdir()):
+        place = str(target / file.name)
+        if not (system.exists(place) and system.size(place) == file.stat().st_size):
+            system.put_file(str(file), place)

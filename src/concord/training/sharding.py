@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,9 @@ from torch.distributed.tensor import DTensor, Shard, empty
 from torch.optim import Optimizer
 
 from concord.distributed import Ranks, split_as
-from concord.errors import CheckpointError
 from concord.models.layers import gathered_layers
-from concord.shards import folders_named, put_in, take_out, write
-from concord.training.checkpointing import AtomicCheckpointIO
-
-PREFIX = "shards_"
-"""What the names of the folders begin with in which the split tensors of checkpoints stand, beside the .ckpt files."""
+from concord.shards import put_in, take_out, write
+from concord.training.checkpointing import SHARDS, AtomicCheckpointIO
 
 
 class FullySharded(ModelParallelStrategy):
@@ -33,13 +28,9 @@ class FullySharded(ModelParallelStrategy):
 
     A checkpoint is a .ckpt file as ever, in which marks stand for the tensors that are split, and a folder of these tensors beside
     it, which is written before. So the file is the whole old or the whole new checkpoint at any moment, and may have several
-    names; folders that no file names any more are removed. Runs with and without this strategy, on any number of processes, can
-    go on with one another's checkpoints.
+    names; `remove_unnamed` removes the folders that no file names any more. Runs with and without this strategy, on any number
+    of processes, can go on with one another's checkpoints.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._folder: Path | None = None
 
     @property
     def lightning_restore_optimizer(self) -> bool:
@@ -69,10 +60,9 @@ class FullySharded(ModelParallelStrategy):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any | None = None) -> None:
         path = Path(filepath)
-        name = self.broadcast(f"{PREFIX}{secrets.token_hex(8)}")
+        name = self.broadcast(f"{SHARDS}{secrets.token_hex(8)}")
         rest, tensors = take_out(checkpoint, name)
         assert isinstance(self.checkpoint_io, AtomicCheckpointIO)
-        self._folder = path.parent
         try:
             write(path.parent / name, tensors)
         except OSError as error:  # raised on every process alike
@@ -80,13 +70,6 @@ class FullySharded(ModelParallelStrategy):
         else:
             if self.is_global_zero:
                 self.checkpoint_io.save_checkpoint(rest, path)
-        if self.is_global_zero:
-            remove_unnamed(self._folder)
-
-    def teardown(self) -> None:
-        if self._folder is not None:
-            remove_unnamed(self._folder)
-        super().teardown()
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = True) -> dict[str, Any]:
         assert isinstance(self.checkpoint_io, AtomicCheckpointIO)
@@ -132,15 +115,3 @@ def shard(method: nn.Module, mesh: DeviceMesh) -> None:
     for scalar in scalars:
         if scalar.requires_grad:
             scalar.register_hook(lambda gradient: Ranks.current().mean(gradient))  # type: ignore[no-untyped-call]
-
-
-def remove_unnamed(folder: Path) -> None:
-    """Remove what no checkpoint of a folder names: shards of replaced ones, and of those whose writing was cut off."""
-    files = AtomicCheckpointIO()
-    try:
-        named = set().union(*(folders_named(files.read(path)) for path in folder.glob("*.ckpt")))
-    except CheckpointError:  # a damaged one does not tell what it names, so nothing is removed
-        return
-    for shards in folder.glob(f"{PREFIX}*"):
-        if shards.name not in named:
-            shutil.rmtree(shards, ignore_errors=True)

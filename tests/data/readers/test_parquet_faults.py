@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,17 @@ def test_a_storage_that_gives_up_is_named(folder: Path) -> None:
 
 
 ROWS = st.tuples(st.none() | st.binary(max_size=30), st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.parquet", {"image": IMAGES, "caption": CAPTIONS})
+    content = bytearray(path.read_bytes())
+    for start in (found.start() for found in re.finditer(b"caption", bytes(content))):
+        damaged = content.copy()
+        damaged[start] = 0x80
+        path.write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            Parquet(str(path))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

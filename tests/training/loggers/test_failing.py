@@ -67,10 +67,11 @@ def train_with_wandb(folder: Path, url: str, mode: str) -> tuple[subprocess.Comp
     """Train as a process of its own: W&B keeps threads and a service."""
     script = folder / "train.py"
     script.write_text(RUN.format(root=str(ROOT), folder=str(folder / "run"), mode=mode))
+    others = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     settings = {"WANDB_BASE_URL": url, "WANDB_API_KEY": "0" * 40, "WANDB_MODE": mode, "OMP_NUM_THREADS": "1", "HOME": str(folder)}
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, str(script)], env={**os.environ, **settings}, capture_output=True, text=True, timeout=280, check=False
+        [sys.executable, str(script)], env={**others, **settings}, capture_output=True, text=True, timeout=280, check=False
     )
     return done, time.monotonic() - started
 

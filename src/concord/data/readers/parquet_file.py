@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +29,8 @@ class ParquetFile:
 
     def __init__(self, path: str, storage: Storage) -> None:
         self._bytes = RangeFile(path, storage)
-        self._file = pq.ParquetFile(pa.PythonFile(self._bytes, mode="r"), pre_buffer=False)
+        with _names_checked():
+            self._file = pq.ParquetFile(pa.PythonFile(self._bytes, mode="r"), pre_buffer=False)
         self.schema: pa.Schema = self._file.schema_arrow
 
     @property
@@ -44,9 +46,10 @@ class ParquetFile:
             StorageError: when they cannot be read.
             pyarrow.ArrowException, OSError: when they are damaged.
         """
-        self._bytes.fetch(list(self._spans(group, columns)))
         try:
-            return self._file.read_row_group(group, columns=list(columns), use_threads=False)
+            with _names_checked():
+                self._bytes.fetch(list(self._spans(group, columns)))
+                return self._file.read_row_group(group, columns=list(columns), use_threads=False)
         finally:
             self._bytes.forget()
 
@@ -61,7 +64,17 @@ class ParquetFile:
 
 def open_parquet(path: str, storage: Storage) -> pq.ParquetFile:
     """A Parquet file for those who read all of it, its table of contents read; raises as `ParquetFile` does."""
-    return pq.ParquetFile(pa.PythonFile(RangeFile(path, storage), mode="r"), pre_buffer=False)
+    with _names_checked():
+        return pq.ParquetFile(pa.PythonFile(RangeFile(path, storage), mode="r"), pre_buffer=False)
+
+
+@contextmanager
+def _names_checked() -> Iterator[None]:
+    """Inside, a column's name that is no text is an error as other damage is."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid("the name of a column is no text") from error
 
 
 class RangeFile(io.RawIOBase):

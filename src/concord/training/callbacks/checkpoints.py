@@ -16,7 +16,7 @@ from concord.distributed import Ranks
 from concord.errors import CheckpointError
 from concord.files import link_atomically, remove_leftovers
 from concord.training.callbacks.base import StepCallback, is_logging_step, settle
-from concord.training.checkpointing import BEST, LAST, numbered, numbered_name
+from concord.training.checkpointing import BEST, LAST, numbered, numbered_name, remove_unnamed
 from concord.training.mirror import Mirror
 
 
@@ -76,10 +76,12 @@ class Checkpoints(StepCallback, Checkpoint):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if trainer.is_global_zero:
             remove_leftovers(folder_of(trainer))
+            remove_unnamed(folder_of(trainer))
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if self.mirror is not None and trainer.is_global_zero:
             self.mirror.close()
+            remove_unnamed(folder_of(trainer))  # what waited to be copied
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_step": self.best_step}
@@ -152,6 +154,8 @@ class Checkpoints(StepCallback, Checkpoint):
             self._name(trainer, better is not None)
         except OSError as error:
             return self._warn(trainer, error)
+        finally:
+            remove_unnamed(folder_of(trainer))
         return ""
 
     def _name(self, trainer: L.Trainer, is_best: bool) -> None:
