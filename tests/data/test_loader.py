@@ -215,6 +215,16 @@ def test_a_worker_that_is_killed_is_an_error_of_one_line_with_what_it_read(make:
     assert "\n" not in message
 
 
+def test_the_cause_is_told_without_pytorchs_handler_too(make: Make) -> None:
+    take(make(Grey(4), workers=1), 1)  # PyTorch sets its handler once in a process
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # and Lightning replaces it when a trainer is done
+    try:
+        with pytest.raises(DataError, match=r"data worker \d+ was ended by the system \(Killed\) while it was in stage read of example 3"):
+            take(make(Deadly(12), workers=2), 12)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_other_errors_are_not_explained(make: Make) -> None:
     assert make(Grey(8)).explain(RuntimeError("CUDA error: device-side assert triggered")) is None
 

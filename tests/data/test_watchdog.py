@@ -101,13 +101,15 @@ def test_what_pytorch_says_of_a_dead_process_is_explained() -> None:
     pid = os.getpid()
     with stage("decode", example=8):
         full = RuntimeError(f"DataLoader worker (pid {pid}) is killed by signal: Bus error. It is")
-        explained = explain_death(full, board, "at {}".format)
-        gone = explain_death(RuntimeError(f"DataLoader worker (pid(s) {pid}, 17) exited unexpectedly"), board, str)
+        explained = explain_death(full, board, "at {}".format, {})
+        gone = explain_death(RuntimeError(f"DataLoader worker (pid(s) {pid}, 17) exited unexpectedly"), board, str, {})
     assert "(Bus error) while it was in stage decode of example 8 (at 8); most often /dev/shm is full" in str(explained)
     assert f"data worker {pid} ended unexpectedly while it was in stage decode of example 8" in str(gone)
-    waiting = explain_death(RuntimeError(f"DataLoader worker (pid {pid}) is killed by signal: Killed. "), board, str)
+    killed = explain_death(RuntimeError(f"DataLoader worker (pid(s) {pid}) exited unexpectedly"), board, str, {pid: -9})
+    assert "ended by the system (Killed) while it was waiting for work; most often the system ran out of memory" in str(killed)
+    waiting = explain_death(RuntimeError(f"DataLoader worker (pid {pid}) is killed by signal: Killed. "), board, str, {})
     assert "while it was waiting for work; most often the system ran out of memory" in str(waiting)
-    assert explain_death(RuntimeError("out of memory"), board, str) is None
+    assert explain_death(RuntimeError("out of memory"), board, str, {}) is None
 
 
 def test_patience_is_checked() -> None:

@@ -112,7 +112,7 @@ class TrainingLoader:
 
         None for other errors.
         """
-        return explain_death(error, self._board, self._watchdog.locate)
+        return explain_death(error, self._board, self._watchdog.locate, {})
 
     def _deliveries(self) -> Iterator[Delivery]:
         deliveries = iter(self._loader)
@@ -126,7 +126,8 @@ class TrainingLoader:
                 self._meter.add(delivery, time.monotonic() - asked)
                 yield delivery
         except RuntimeError as error:
-            if (death := self.explain(error)) is None:
+            exit_codes = {process.pid: process.exitcode for process in getattr(deliveries, "_workers", [])}
+            if (death := explain_death(error, self._board, self._watchdog.locate, exit_codes)) is None:
                 raise
         finally:
             del deliveries  # a traceback that somebody keeps must not keep the workers

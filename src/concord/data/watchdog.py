@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
@@ -81,17 +82,33 @@ def describe(board: Board, locate: Locate) -> str:
     return "; ".join(f"worker {slot} {_sentence(board.read(slot), locate)}" for slot in range(len(board)))
 
 
-def explain_death(error: RuntimeError, board: Board, locate: Locate) -> DataError | None:
-    """What the user should know when PyTorch says that a reading process died; None for any other error."""
+def explain_death(error: RuntimeError, board: Board, locate: Locate, exit_codes: Mapping[int, int | None]) -> DataError | None:
+    """What the user should know when PyTorch says that a reading process died; None for any other error.
+
+    Args:
+        error: PyTorch's.
+        board: where the reading processes said what they did.
+        locate: where an example lies.
+        exit_codes: of the reading processes by their ids, as far as they are known. PyTorch names the signal that ended a process
+            only where its handler for the death of children is still in place, and Lightning replaces it when a trainer is done.
+    """
     found = _DEATH.search(str(error))
     if found is None:
         return None
     pid = int(found[1])
-    signal = _SIGNAL.search(f"{error} {error.__cause__}")  # the loop that waits for batches wraps what the signal's handler raises
-    how = f"was ended by the system ({signal[1]})" if signal is not None else "ended unexpectedly"
+    cause = _cause(error, exit_codes.get(pid))
+    how = f"was ended by the system ({cause})" if cause else "ended unexpectedly"
     activity = next((activity for slot in range(len(board)) if (activity := board.read(slot)).pid == pid), None)
     doing = f" while it {_doing(activity, locate)}" if activity is not None else ""
-    return DataError(f"data worker {pid} {how}{doing}; {_ADVICE.get(signal[1] if signal is not None else '', _OTHER)}")
+    return DataError(f"data worker {pid} {how}{doing}; {_ADVICE.get(cause, _OTHER)}")
+
+
+def _cause(error: RuntimeError, exit_code: int | None) -> str:
+    """The name of the signal that ended a process; "" where it is not known."""
+    named = _SIGNAL.search(f"{error} {error.__cause__}")  # the loop that waits for batches wraps what the signal's handler raises
+    if named is not None:
+        return named[1]
+    return (signal.strsignal(-exit_code) or "") if exit_code is not None and exit_code < 0 else ""
 
 
 def _sentence(activity: Activity, locate: Locate) -> str:
