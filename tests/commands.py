@@ -1,7 +1,6 @@
 """`run.py` as a user runs it, many times over: each command is a process of its own, forked from one that has imported everything.
 
-Those that are about the process itself (killed,
-interrupted, started twice) start fresh ones; `fresh=True` does so as well.
+Those that are about the process itself (killed, interrupted, started twice) start fresh ones; `fresh=True` does so as well.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import lightning as L
 import pytest
 import torch
 from tests.composing import SMALL, compose_config
-from tests.conftest import RunPy
+from tests.launched_processes import launch
+from tests.tasks.preflight_runs import BENCH
 
 from concord.benchmarks import ZeroShotClassification
 from concord.data.source import BadSample
@@ -26,7 +27,6 @@ from concord.types import Pair
 LONGER = ("method=slip", "+objective@method.objectives.silc=self_distillation", "trainer.max_steps=3", "trainer.log_every=1")
 """Batch statistics, an EMA teacher, a centre that counts its batches, and dropped patches."""
 
-BENCH = ("benchmark=quick", "benchmark.bootstrap=100", "~benchmark.tasks.compositional", "~benchmark.tasks.diagnostics")
 CLOCKS = ("samples_per_second", "data_wait", "_ms")
 
 
@@ -71,27 +71,24 @@ def test_it_leaves_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert any(row["zero_shot/shapes/top1"] for row in rows)
 
 
-def test_two_processes_take_part_and_leave_no_trace(run_py: RunPy, tmp_path: Path) -> None:
-    options = (*SMALL, "method=slip", "trainer.devices=2", "trainer.strategy=ddp", "trainer.log_every=1")
-    for preflight in ("true", "false"):
-        done = run_py(*options, f"trainer.preflight={preflight}", f"hydra.run.dir={tmp_path / preflight}")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("preflight: ") == (preflight == "true")
-    assert_equal(outcome(tmp_path / "true"), outcome(tmp_path / "false"))
+@pytest.fixture(scope="module")
+def on_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    launch("tests.tasks.preflight_runs:runs", 2, str(folder))
+    return folder
 
 
-def test_split_and_averaged_weights_are_left_alone_too(run_py: RunPy, tmp_path: Path) -> None:
-    split = ("trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.precision='32'", "+callback@callbacks.ema=ema")
-    small = [option for option in SMALL if not option.startswith(("benchmark=", "trainer"))]
-    found = []
-    for preflight in ("true", "false"):
-        folder = tmp_path / preflight
-        options = (*split, *BENCH, "trainer.max_steps=2", "trainer.log_every=1", f"trainer.preflight={preflight}")
-        done = run_py(*small, *options, f"hydra.run.dir={folder}")
-        assert done.returncode == 0, done.stderr
-        assert ("preflight:" in done.stdout) is (preflight == "true")
-        found.append([dict(load(folder).model.state_dict()), rows_of(folder)])
-    assert_equal(*found)
+def test_two_processes_take_part_and_leave_no_trace(on_two_processes: Path) -> None:
+    tried, untried = (on_two_processes / "slip" / preflight for preflight in ("true", "false"))
+    assert (tried / "said.txt").read_text().count("preflight: ") == 1
+    assert "preflight: " not in (untried / "said.txt").read_text()
+    assert_equal(outcome(tried), outcome(untried))
+
+
+def test_split_and_averaged_weights_are_left_alone_too(on_two_processes: Path) -> None:
+    tried, untried = (on_two_processes / "split" / preflight for preflight in ("true", "false"))
+    assert (tried / "said.txt").read_text().count("preflight: ") == 1
+    assert_equal(*([dict(load(folder).model.state_dict()), rows_of(folder)] for folder in (tried, untried)))
 
 
 @pytest.mark.parametrize(("asked", "job", "wanted"), [(None, "7", True), (None, None, False), (False, "7", False), (True, None, True)])
