@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ import torch
 
 from concord.training import CSVLogger
 from concord.training.loggers.csv import read_rows
+from tests.forked import SERVER, start_afresh
 from tests.training.tiny import tiny_run, weights
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Killer(L.Callback):
@@ -47,10 +44,18 @@ def kill_while_writing(write_number: int) -> None:
     torch.save = half  # type: ignore[assignment]
 
 
-def run_killed(folder: Path, how: str, number: int) -> int:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.training.test_resume", str(folder), how, str(number)]
-    return subprocess.run(command, cwd=ROOT, env=environment, timeout=120, check=False).returncode
+def train_until_killed(environment: dict[str, str], folder: Path, how: str, number: int) -> None:
+    start_afresh({**environment, "OMP_NUM_THREADS": "1"})
+    if how == "write":
+        kill_while_writing(number)
+    tiny_run(folder, callbacks=[Killer(number)] if how == "step" else [])
+
+
+def run_killed(folder: Path, how: str, number: int) -> int | None:
+    process = SERVER.Process(target=train_until_killed, args=(dict(os.environ), folder, how, number))
+    process.start()
+    process.join(120)
+    return process.exitcode
 
 
 @pytest.mark.parametrize(("how", "number"), [("step", 13), ("write", 3)])
@@ -125,11 +130,3 @@ class Stop(L.Callback):
     def on_train_batch_start(self, trainer: L.Trainer, *_: object) -> None:
         if trainer.global_step == self.step:
             raise Crash
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    _, run_folder, way, count = sys.argv
-    if way == "write":
-        kill_while_writing(int(count))
-    tiny_run(Path(run_folder), callbacks=[Killer(int(count))] if way == "step" else [])

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from concord.data.medical.keys import keyed, secret
 from concord.errors import DataError
+from tests.forked import SERVER, start_afresh
 
 
 @pytest.fixture(autouse=True)
@@ -53,10 +53,19 @@ def test_it_is_made_once_for_its_owner_alone(home: Path) -> None:
     assert keyed("a") == first
 
 
+def _leave_a_name(environment: dict[str, str], file: Path) -> None:
+    start_afresh(environment)
+    file.write_text(keyed("a"))
+
+
 def test_processes_that_make_it_at_once_get_the_same(home: Path) -> None:
-    code = "from concord.data.medical.keys import keyed; print(keyed('a'))"
-    running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert len({process.communicate()[0] for process in running}) == 1
+    files = [home / str(index) for index in range(3)]
+    running = [SERVER.Process(target=_leave_a_name, args=(dict(os.environ), file)) for file in files]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert len({file.read_text() for file in files}) == 1
     assert [path.name for path in (home / "config" / "concord").iterdir()] == ["secret"]
 
 
