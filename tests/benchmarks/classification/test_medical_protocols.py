@@ -17,7 +17,8 @@ from concord.benchmarks import Bench, Record, ZeroShotClassification, ZeroShotMu
 from concord.config import build
 from concord.data.medical import MedicalImages
 from concord.data.medical.keys import secret
-from tests.benchmarks.walks.every_test import nodes, write_data
+from tests.benchmarks.walks import every_test
+from tests.benchmarks.walks.every_test import write_data
 from tests.benchmarks.walks.knowing import Hashing
 
 LISTED = ["rsna", "covidx", "siim", "vindr_cxr", "mimic_5x200_built"]
@@ -25,7 +26,7 @@ LISTED = ["rsna", "covidx", "siim", "vindr_cxr", "mimic_5x200_built"]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all, so that one composition serves all tests. CheXpert's two pictures of a patient look alike."""
+    """One folder for all, so that few compositions serve all tests. CheXpert's two pictures of a patient look alike."""
     folder = tmp_path_factory.mktemp("medical_protocols") / "benchmarks"
     folder.mkdir()
     for name in ("nih_chest", "chexpert_5x200_built", "csv", *LISTED):
@@ -37,7 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def node_of(name: str, data: Path) -> dict[str, Any]:
     """The configuration of a test, to be changed."""
-    return copy.deepcopy(nodes(data)[name])
+    return copy.deepcopy(every_test.node_of(name, data))
 
 
 def built(node: dict[str, Any]) -> Any:

@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 Write = Callable[[Path], None]
 
 TESTS = options("test")
+TOGETHER = 16
+"""How many are composed in one command line."""
 
 
 @cache
@@ -38,17 +40,21 @@ def write_data(name: str, data: Path) -> None:
 
 
 @cache
-def nodes(data: Path) -> dict[str, dict[str, Any]]:
-    """By test its node, all composed in one command line, which saves most of the time."""
-    added = [f"+test@benchmark.tasks.{name}={name}" for name in TESTS]
-    tasks: dict[str, dict[str, Any]] = compose_config("task=evaluate", "benchmark=off", f"benchmark_data={data}", *added)["benchmark"][
-        "tasks"
-    ]
+def _composed(names: tuple[str, ...], data: Path) -> dict[str, dict[str, Any]]:
+    added = [f"+test@benchmark.tasks.{name}={name}" for name in names]
+    cfg = compose_config("task=evaluate", "benchmark=off", f"benchmark_data={data}", *added)
+    tasks: dict[str, dict[str, Any]] = cfg["benchmark"]["tasks"]
     return tasks
+
+
+def node_of(name: str, data: Path) -> dict[str, Any]:
+    """The configuration of a test, not to be changed. Some are composed together: one by one, or all at once, takes longer."""
+    start = TESTS.index(name) // TOGETHER * TOGETHER
+    return _composed(tuple(TESTS[start : start + TOGETHER]), data)[name]
 
 
 def task_of(name: str, data: Path) -> Task:
     """A test, built strictly."""
-    task = build(nodes(data)[name], f"benchmark.tasks.{name}")
+    task = build(node_of(name, data), f"benchmark.tasks.{name}")
     assert isinstance(task, Task)
     return task
