@@ -104,6 +104,7 @@ def test_a_table_has_models_and_devices(tmp_path: Path, capsys: pytest.CaptureFi
         (("task.price=0",), "task.price must be above 0 or null"),
         (("task.devices=[]",), "task.devices must be numbers of at least 1"),
         (("task.device.achievable=2",), "achievable must lie in (0, 1], got 2"),
+        (("task.device=h200",), "task.device holds a whole profile, got 'h200'; choose one by its group, as in device@task.device=h200"),
         (("+task.device.memry=2",), "task.device.memry: no such key; did you mean memory"),
     ],
 )

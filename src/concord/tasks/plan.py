@@ -72,6 +72,8 @@ def plan(
         raise ConfigError(f"task.devices must be numbers of at least 1, as in task.devices=[1,8], got {devices}")
     check_config(cfg)
     save_config(cfg, folder)
+    if not isinstance(device, Mapping):
+        raise ConfigError(f"task.device holds a whole profile, got {device!r}; choose one by its group, as in device@task.device={device}")
     profile: Device = build(device, "task.device")
     _check_device(cfg, profile)
     rehearsal = rehearse(cfg, profile)
