@@ -8,8 +8,9 @@ INSTALLED := $(VENV)/.installed
 demo: install
 	$(VENV)/bin/python run.py experiment=quickstart
 
+# A file's tests share what they prepare, so that each runs on one worker; three of them, as some tests wait for other programs.
 test: install lint
-	$(VENV)/bin/python -m pytest -n 2
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(VENV)/bin/ruff check .
