@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -19,10 +20,13 @@ def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> No
     Trainers made inside join the processes that are there, so that one start serves many runs. What goes wrong on a process is raised
     here with its last words.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"}
+    shared = {
+        "WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "NODE_RANK": "0",
+        "OMP_NUM_THREADS": "1",
+    }
     with tempfile.TemporaryDirectory() as name:
         said = [Path(name) / str(rank) for rank in range(world)]
         started = []
@@ -39,6 +43,15 @@ def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> No
             process.kill()
         for rank, code in enumerate(codes):
             assert code == 0, f"process {rank} ended with {code}: {said[rank].read_text()[-6000:]}"
+
+
+def free_port() -> int:
+    """A port that is free for the seconds until the processes use it: below those that the system gives to others by itself."""
+    for port in range(20000 + os.getpid() % 10000, 32000):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def _enter(target: str, environment: dict[str, str], said: Path, arguments: tuple[str, ...]) -> None:
