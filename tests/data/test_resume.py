@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from concord.data import TrainingOrder
 from tests.data.formats import FILES, SHARDS, make_module, open_format, write_formats
 from tests.data.resuming import CHECKPOINT_EVERY, ORDERS, Training, train
 from tests.forked import SERVER
+from tests.launched_processes import free_port
 
 PATIENCE = 120  # seconds
 SIZES = {"shards": sum(SHARDS), "s": sum(SHARDS), "parquet": sum(FILES), "p": sum(FILES)}
@@ -173,9 +173,3 @@ def diary(training: Training) -> dict[int, list[Example]]:
 
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.stem.removeprefix("step="))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

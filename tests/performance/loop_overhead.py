@@ -213,6 +213,9 @@ def run(side: str, cfg: dict[str, Any], folder: Path, threads: int, turns: Turns
         objective.forward = turns.timed(objective.forward)
     try:
         SIDES[side](cfg, parts, folder, turns)
+    except BaseException:
+        turns.together.abort()  # else the other side would wait for this one
+        raise
     finally:
         turns.other.release()
     with (folder / "metrics.csv").open(newline="") as file:

@@ -78,16 +78,21 @@ def on_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_take_part_and_leave_no_trace(on_two_processes: Path) -> None:
-    tried, untried = (on_two_processes / "slip" / preflight for preflight in ("true", "false"))
+def on_both(folder: Path) -> tuple[Path, Path]:
+    """The run that was tried out before and the one that was not; the first says so, once."""
+    tried, untried = folder / "true", folder / "false"
     assert (tried / "said.txt").read_text().count("preflight: ") == 1
     assert "preflight: " not in (untried / "said.txt").read_text()
+    return tried, untried
+
+
+def test_two_processes_take_part_and_leave_no_trace(on_two_processes: Path) -> None:
+    tried, untried = on_both(on_two_processes / "slip")
     assert_equal(outcome(tried), outcome(untried))
 
 
 def test_split_and_averaged_weights_are_left_alone_too(on_two_processes: Path) -> None:
-    tried, untried = (on_two_processes / "split" / preflight for preflight in ("true", "false"))
-    assert (tried / "said.txt").read_text().count("preflight: ") == 1
+    tried, untried = on_both(on_two_processes / "split")
     assert_equal(*([dict(load(folder).model.state_dict()), rows_of(folder)] for folder in (tried, untried)))
 
 

@@ -70,10 +70,10 @@ def plan(
         raise ConfigError(f"task.measure_pairs must be at least 1, got {measure_pairs}")
     if not devices or min(devices) < 1:
         raise ConfigError(f"task.devices must be numbers of at least 1, as in task.devices=[1,8], got {devices}")
-    check_config(cfg)
-    save_config(cfg, folder)
     if not isinstance(device, Mapping):
         raise ConfigError(f"task.device holds a whole profile, got {device!r}; choose one by its group, as in device@task.device={device}")
+    check_config(cfg)
+    save_config(cfg, folder)
     profile: Device = build(device, "task.device")
     _check_device(cfg, profile)
     rehearsal = rehearse(cfg, profile)

@@ -46,7 +46,7 @@ class Mirror:
         self._folder: Path | None = None
         self._waiting: dict[str, Path] = {}
         self._owed: set[str] = set()
-        self._named: dict[str, set[str]] = {}
+        self._named: dict[str, set[str]] = {}  # by the name of a copy the folders of split tensors that it names
         self._changed = threading.Condition()
         self._busy = self._closing = self._records_wait = False
         self._thread: threading.Thread | None = None
