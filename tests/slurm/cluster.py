@@ -132,13 +132,13 @@ class Cluster:
         """Wait until a job is in one of these states.
 
         Raises:
-            RuntimeError: when it is not in time, or ended in another one.
+            RuntimeError: when it is not in time, or ended in another one; with the end of its output.
         """
         final = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
         until = time.monotonic() + timeout
         while (found := self.job(job)).get("JobState") not in states:
             if time.monotonic() > until or not found or found["JobState"] in final:
-                raise RuntimeError(f"job {job} is {found}, not {states}")
+                raise RuntimeError(f"job {job} is {found}, not {states}; its output ends with\n{_end(found.get('StdOut'))}")
             time.sleep(0.2)
         return found
 
@@ -161,6 +161,12 @@ class Cluster:
             if time.monotonic() > until or any(daemon.poll() is not None for daemon in self._daemons):
                 raise RuntimeError(f"no {what}:\n{self.logs()}")
             time.sleep(0.1)
+
+
+def _end(log: str | None) -> str:
+    """The last lines that a job wrote, if it began."""
+    path = Path(log or "")
+    return path.read_text(errors="replace")[-4000:] if path.is_file() else "nothing"
 
 
 def _path() -> str:

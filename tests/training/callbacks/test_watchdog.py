@@ -65,6 +65,23 @@ def test_nothing_is_left_where_nothing_hangs(tmp_path: Path) -> None:
     assert not (tmp_path / "stacks").exists()
 
 
+@pytest.mark.parametrize("kept", ["nothing", "stacks of another"])
+def test_processes_that_end_at_once_clean_up_once(kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove = Path.rmdir
+
+    def removed_by_another(folder: Path) -> None:
+        if kept == "nothing":
+            remove(folder)
+        else:
+            (folder / "rank_00001.txt").write_text("Timeout")
+        remove(folder)
+
+    monkeypatch.setattr(Path, "rmdir", removed_by_another)
+    tiny_run(tmp_path, 3, [StepWatchdog()])
+    left = [file.name for file in tmp_path.glob("stacks/*")]
+    assert left == ([] if kept == "nothing" else ["rank_00001.txt"])
+
+
 def test_how_long_a_step_may_take() -> None:
     dog = StepWatchdog(times=10, least_seconds=2, first_seconds=50)
     dog._seconds.extend([0.1] * 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import statistics
@@ -87,7 +88,7 @@ class StepWatchdog(L.Callback):
         path, self._file = Path(self._file.name), None
         if path.is_file() and path.stat().st_size == 0:
             path.unlink()
-            if not any(path.parent.iterdir()):
+            with contextlib.suppress(OSError):  # another process has something to say there, or has just removed the folder
                 path.parent.rmdir()
 
     def limit(self) -> float:
