@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from concord.benchmarks import EmbeddingCache, Results, Spent
 from concord.config import check
 from concord.distributed import Ranks
 from concord.errors import ConfigError
+from concord.files import write_json
 from concord.models.checkpoint import load
 from concord.reports import find_runs, leaderboard, write_page
 from concord.tasks.assemble import TRAINER_INJECTED, require_path
@@ -58,7 +58,7 @@ def evaluate(cfg: dict[str, Any], folder: Path, checkpoint: str | None, cache: s
         if Ranks.current().rank == 0:
             save_config(cfg, folder)
             results.write(folder)
-            (folder / "metrics.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
+            write_json(folder / "metrics.json", values)
             _show(results, spent, device, folder)
     return values
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from concord.files import write_atomically
 from concord.launching import process_index
 
 
@@ -18,5 +19,5 @@ def save_config(cfg: Mapping[str, Any], folder: Path) -> None:
     """
     if process_index() > 0:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(dict(cfg), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text = yaml.safe_dump(dict(cfg), sort_keys=False, allow_unicode=True)
+    write_atomically(folder / "config.yaml", lambda file: file.write(text.encode()))
