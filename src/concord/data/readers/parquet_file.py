@@ -22,6 +22,10 @@ class ParquetFile:
         path: a name or URL.
         storage: reads it.
 
+    Attributes:
+        schema: of its columns.
+        sizes: rows of each row group.
+
     Raises:
         StorageError: when it cannot be read.
         pyarrow.ArrowException, OSError: when it is no Parquet file.
@@ -32,12 +36,8 @@ class ParquetFile:
         with _names_checked():
             self._file = pq.ParquetFile(pa.PythonFile(self._bytes, mode="r"), pre_buffer=False)
         self.schema: pa.Schema = self._file.schema_arrow
-
-    @property
-    def sizes(self) -> list[int]:
-        """Rows of each row group."""
         contents = self._file.metadata
-        return [contents.row_group(number).num_rows for number in range(contents.num_row_groups)]
+        self.sizes = [contents.row_group(number).num_rows for number in range(contents.num_row_groups)]
 
     def read(self, group: int, columns: Sequence[str]) -> pa.Table:
         """Some columns of a row group, [rows]; neighbours in the file are fetched with one request.
@@ -49,7 +49,7 @@ class ParquetFile:
         try:
             with _names_checked():
                 self._bytes.fetch(list(self._spans(group, columns)))
-                return self._file.read_row_group(group, columns=list(columns), use_threads=False)
+                return with_rows(self._file.read_row_group(group, columns=list(columns), use_threads=False), self.sizes[group])
         finally:
             self._bytes.forget()
 
@@ -66,6 +66,18 @@ def open_parquet(path: str, storage: Storage) -> pq.ParquetFile:
     """A Parquet file for those who read all of it, its table of contents read; raises as `ParquetFile` does."""
     with _names_checked():
         return pq.ParquetFile(pa.PythonFile(RangeFile(path, storage), mode="r"), pre_buffer=False)
+
+
+def with_rows(table: pa.Table, rows: int) -> pa.Table:
+    """The same table, each of whose columns has as many rows as the table of contents says; damaged ones may have others.
+
+    Raises:
+        pyarrow.ArrowInvalid: naming the first column of another length.
+    """
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if len(column) != rows:
+            raise pa.ArrowInvalid(f"{len(column)} rows in column {name} instead of {rows}")
+    return table
 
 
 @contextmanager

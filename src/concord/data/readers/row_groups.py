@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from concord.data.readers.columns import cell_of, is_single
-from concord.data.readers.parquet_file import ParquetFile, open_parquet
+from concord.data.readers.parquet_file import ParquetFile
 from concord.data.source import BadSample, digest
 from concord.data.storage.paths import without_secrets
 from concord.data.storage.storage import Storage, StorageError
 from concord.errors import DataError
 
-__all__ = ["ParquetRows", "RecentColumns", "open_parquet"]
+__all__ = ["ParquetRows", "RecentColumns"]
 
 OPEN_FILES = 32
 """Files whose tables of contents are kept parsed."""

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from concord.data.readers.cells import as_text, find_column
 from concord.data.readers.columns import cell_of, is_single
+from concord.data.readers.parquet_file import with_rows
 from concord.data.source import BadSample
 from concord.data.storage.paths import without_query, without_secrets
 from concord.data.storage.storage import Storage, StorageError
@@ -99,7 +100,7 @@ class Sidecars:
     def _read(self, path: str) -> _Sidecar:
         file = self._open(path)
         names = self._used_columns(file, path)
-        table = file.read(columns=names, use_threads=False)
+        table = with_rows(file.read(columns=names, use_threads=False), file.metadata.num_rows)
         keys = (as_text(cell_of(key)) for key in table.column(KEY))
         rows = {str(key): row for row, key in enumerate(keys) if key is not None}
         return _Sidecar({name: table.column(name) for name in names}, rows)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from concord.data.readers.cells import as_text, find_column
 from concord.data.readers.columns import cell_of
-from concord.data.readers.row_groups import open_parquet
+from concord.data.readers.parquet_file import open_parquet, with_rows
 from concord.data.readers.table_rows import SEPARATORS, JsonRows, SeparatedRows, TableFile
 from concord.data.source import BadSample
 from concord.data.storage.paths import without_secrets
@@ -80,7 +80,7 @@ class _ParquetTexts:
             file = open_parquet(path, storage)
             self.columns = file.schema_arrow.names
             used = {find_column(name, self.columns, "caption or key", self.place).name for name in wanted}
-            self._table = file.read([name for name in self.columns if name in used])
+            self._table = with_rows(file.read([name for name in self.columns if name in used]), file.metadata.num_rows)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.place} cannot be read as Parquet: {' '.join(str(error).split())}") from None
 
