@@ -19,18 +19,21 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN_PY = str(ROOT / "run.py")
 
 
-def run_command(*arguments: str, folder: Path, timeout: float = 300, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *arguments: str, folder: Path, timeout: float = 300, fresh: bool = False, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `python run.py ARGUMENTS` in a folder, with one thread, and return its exit code and output.
 
     Args:
         folder: where it is run.
         timeout: seconds after which it is killed.
         fresh: start a new interpreter.
+        variables: further ones of its environment.
 
     Raises:
         subprocess.TimeoutExpired: when it took longer.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **(variables or {})}
     line = [sys.executable, RUN_PY, *arguments]
     if fresh:
         return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False)

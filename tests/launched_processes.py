@@ -9,9 +9,17 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.conftest import ROOT
 from tests.forked import SERVER, start_afresh
+
+
+class Ended(NamedTuple):
+    """How a process ended: its exit code (None where it had to be killed in the end), and what it wrote."""
+
+    code: int | None
+    said: str
 
 
 def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> None:
@@ -20,6 +28,12 @@ def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> No
     Trainers made inside join the processes that are there, so that one start serves many runs. What goes wrong on a process is raised
     here with its last words.
     """
+    for rank, (code, said) in enumerate(ends_of(target, world, *arguments, timeout=timeout)):
+        assert code == 0, f"process {rank} ended with {code}: {said[-6000:]}"
+
+
+def ends_of(target: str, world: int, *arguments: str, timeout: float = 400) -> list[Ended]:
+    """As `launch`, for functions that may end in any way; by rank how they did."""
     shared = {
         "WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
@@ -41,8 +55,7 @@ def launch(target: str, world: int, *arguments: str, timeout: float = 400) -> No
         codes = [process.exitcode for process in started]
         for process in started:
             process.kill()
-        for rank, code in enumerate(codes):
-            assert code == 0, f"process {rank} ended with {code}: {said[rank].read_text()[-6000:]}"
+        return [Ended(code, file.read_text()) for code, file in zip(codes, said, strict=True)]
 
 
 def free_port() -> int:

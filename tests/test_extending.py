@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -66,11 +67,48 @@ def test_the_page_has_what_the_tests_follow() -> None:
     assert sum("# file: " in text for _, text in blocks()) == 7
 
 
+SMALL = {"data": "data.source.size=256", "benchmark": "benchmark=off"}
+"""What is added to a command that does not choose an option of a group itself."""
+
+CATALOG = "python run.py task=catalog"
+
+DRIVER = """
+import json, os, runpy, sys
+
+import concord.tasks
+
+for number, line in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        for descriptor in (1, 2):
+            os.dup2(os.open(f"said_{number}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+        sys.argv = line
+        runpy.run_path(line[0], run_name="__main__")
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Runs command lines, each in a process forked from one that has imported the copy."""
+
+
+@pytest.fixture(scope="module")
+def ended(project: Path) -> dict[str, tuple[int, str]]:
+    """By command how it ended and what it wrote."""
+    asked = [*commands(), CATALOG]
+    lines = []
+    for command in asked:
+        _, *line = shlex.split(command)
+        further = [value for key, value in SMALL.items() if command != CATALOG and f" {key}=" not in command]
+        lines.append([*line, *further])
+    done = run(project, sys.executable, "-c", DRIVER, json.dumps(lines))
+    codes = [int(code) for code in done.stdout.split()]
+    assert len(codes) == len(asked), done.stderr[-3000:]
+    return {command: (code, (project / f"said_{n}.txt").read_text()) for n, (command, code) in enumerate(zip(asked, codes, strict=True))}
+
+
 @pytest.mark.parametrize("command", commands())
-def test_every_command_runs(project: Path, command: str) -> None:
-    _, *arguments = shlex.split(command)
-    done = run(project, sys.executable, *arguments, "data.source.size=256" if "data=" not in command else "seed=0", "benchmark=off")
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_every_command_runs(project: Path, ended: dict[str, tuple[int, str]], command: str) -> None:
+    code, said = ended[command]
+    assert code == 0, said[-3000:]
     assert (project / "runs").is_dir()
 
 
@@ -79,9 +117,9 @@ def test_the_page_s_own_test_passes(project: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_the_catalog_lists_what_was_added(project: Path) -> None:
-    done = run(project, sys.executable, "run.py", "task=catalog")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "Faghri et al. 2018" in done.stdout
-    assert "hinge_clip" in done.stdout
-    assert "my_pictures" in done.stdout
+def test_the_catalog_lists_what_was_added(ended: dict[str, tuple[int, str]]) -> None:
+    code, said = ended[CATALOG]
+    assert code == 0, said[-3000:]
+    assert "Faghri et al. 2018" in said
+    assert "hinge_clip" in said
+    assert "my_pictures" in said

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,8 +13,8 @@ import psutil
 import pytest
 import torch
 
+from tests.commands import run_command
 from tests.composing import SMALL_MODEL
-from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 
 DATA = ("data.source.size=256", "data.source.image_size=32", "data.batch_size=8", "data.workers=0", "benchmark=off")
@@ -32,7 +30,7 @@ TWO_NODES = (*ON_CPU, "launcher.nodes=2", "launcher.time=10")
 
 def launch(cluster: Cluster, folder: Path, *arguments: str) -> str:
     """Submit with `run.py` in an empty folder; gives the job's id."""
-    done = cluster.run(sys.executable, str(ROOT / "run.py"), *arguments, folder=folder, timeout=300)
+    done = run_command(*arguments, folder=folder, variables=cluster.environment)
     assert done.returncode == 0, done.stderr
     submitted = re.search(r"^submitted job (\d+): ", done.stdout, flags=re.MULTILINE)
     assert submitted is not None, done.stdout
@@ -68,8 +66,8 @@ def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_two_nodes_equal_one_process(undisturbed: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "run.py"), *RUN, "hydra.run.dir=run"]
-    subprocess.run(command, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=300)
+    done = run_command(*RUN, "hydra.run.dir=run", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
     two, one = weights(undisturbed), weights(tmp_path / "run")
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=0, atol=1e-5)
@@ -149,7 +147,7 @@ def test_a_sweep_is_one_array(cluster: Cluster, tmp_path: Path) -> None:
 
 def test_what_slurm_refuses_is_one_line(cluster: Cluster, tmp_path: Path) -> None:
     arguments = (*ON_CPU, *RUN, "launcher.partition=nowhere", "hydra.run.dir=run")
-    done = cluster.run(sys.executable, str(ROOT / "run.py"), *arguments, folder=tmp_path, timeout=300)
+    done = run_command(*arguments, folder=tmp_path, variables=cluster.environment)
     assert done.returncode == 2
     assert done.stderr.startswith("concord: launcher=slurm: sbatch refused the job: invalid partition specified: nowhere")
     assert len(done.stderr.splitlines()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from tests.composing import compose_config, options
 NEEDS_MORE = {"off", "held_out"}
 """Suites without a data set of their own: one without tasks, one that takes the validation data of a training."""
 
-SUITES = sorted(set(options("benchmark")) - NEEDS_MORE)
+OF_ONE_RECIPE = {"quick", "phantoms", "vqa_rad"}
+"""Suites for the data of a recipe."""
+
+SUITES = sorted(set(options("benchmark")) - NEEDS_MORE - {"full"})
 
 
 @pytest.fixture(scope="session")
@@ -70,14 +74,17 @@ def test_a_test_runs_end_to_end(name: str, data: Path) -> None:
     results.write(data)
 
 
-def suite(name: str, data: Path) -> tuple[dict[str, Any], Bench]:
-    node = compose_config("task=evaluate", f"benchmark={name}", f"benchmark_data={data}", "benchmark.bootstrap=100", "benchmark.gallery=1")
-    return node["benchmark"], build_bench(node["benchmark"])
+@cache
+def composed(name: str, data: Path) -> dict[str, Any]:
+    small = ("benchmark.bootstrap=100", "benchmark.gallery=1")
+    node: dict[str, Any] = compose_config("task=evaluate", f"benchmark={name}", f"benchmark_data={data}", *small)["benchmark"]
+    return node
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_a_suite_runs_end_to_end(name: str, all_data: Path) -> None:
-    node, bench = suite(name, all_data)
+    node = composed(name, all_data)
+    bench = build_bench(node)
     assert bench.skipped == {}
     assert set(bench.tasks) == set(node["tasks"])
     results = bench.run(Hashing())
@@ -87,6 +94,15 @@ def test_a_suite_runs_end_to_end(name: str, all_data: Path) -> None:
     assert measured >= {f"{task.kind}/{task.reader.name}" for task in bench.tasks.values()}
     for record in results.records:
         assert math.isfinite(record.value), record
+
+
+def test_the_full_suite_is_all_others_that_any_model_can_take(all_data: Path) -> None:
+    node = composed("full", all_data)
+    for name in set(SUITES) - OF_ONE_RECIPE:
+        assert composed(name, all_data)["tasks"].items() <= node["tasks"].items(), name
+    bench = build_bench(node)
+    assert bench.skipped == {}
+    assert set(bench.tasks) == set(node["tasks"])
 
 
 def test_all_fixtures_are_of_tests() -> None:

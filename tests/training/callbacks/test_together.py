@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,52 +16,45 @@ from concord.errors import DataError
 from concord.training import StopTogether
 from concord.training.callbacks.together import exit_code
 from tests.conftest import ROOT
+from tests.launched_processes import ends_of
 from tests.processes import run_on_ranks
 from tests.training.tiny import tiny_run
 
-SCRIPT = """
-import sys
-from pathlib import Path
-
-sys.path.insert(0, {root!r})
-
-from concord.errors import ConcordError, DataError
-from concord.training import RunRecord, StopTogether
-from tests.training.tiny import TinyModule, tiny_run
+Start = Callable[..., tuple[int | None, str]]
 
 
-class Failing(TinyModule):
-    def training_step(self, batch, batch_idx):
-        if self.global_rank == {rank} and self.global_step == 3:
-            raise {error}
-        return super().training_step(batch, batch_idx)
+def started_by_lightning(*arguments: str) -> tuple[int | None, str]:
+    command = [sys.executable, "-m", "tests.training.callbacks.failing_run", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, done.stderr
 
 
-try:
-    tiny_run(Path({folder!r}), module=Failing(), devices=2, strategy="ddp", callbacks=[RunRecord(), StopTogether()])
-except ConcordError as error:
-    print("concord:", error, file=sys.stderr)
-    sys.exit(2)
-"""
+def started_one_by_one(*arguments: str) -> tuple[int | None, str]:
+    """As by SLURM; the first process speaks for the run."""
+    first, second = ends_of("tests.training.callbacks.failing_run:run", 2, *arguments)
+    return first.code, first.said + second.said
 
 
 @pytest.mark.parametrize(
-    ("rank", "error", "code"),
-    [(0, "DataError('21.0% of 100 examples are bad')", 2), (1, "DataError('21.0% of 100 examples are bad')", 2), (1, "KeyError('x')", 1)],
+    ("start", "rank", "error", "code"),
+    [
+        (started_one_by_one, 0, "DataError", 2),
+        (started_by_lightning, 1, "DataError", 2),
+        (started_one_by_one, 1, "DataError", 2),
+        (started_one_by_one, 1, "KeyError", 1),
+    ],
 )
-def test_the_others_end_with_the_one_that_fails(rank: int, error: str, code: int, tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT.format(root=str(ROOT), rank=rank, error=error, folder=str(tmp_path / "run")))
+def test_the_others_end_with_the_one_that_fails(start: Start, rank: int, error: str, code: int, tmp_path: Path) -> None:
+    words = "21.0% of 100 examples are bad"
     started = time.monotonic()
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, done.stderr[-3000:]
+    ended, said = start(str(rank), error, words, str(tmp_path / "run"))
+    assert ended == code, said[-3000:]
     assert time.monotonic() - started < 200  # gloo by itself waits for half an hour
-    words = error.split("'")[1]
     if code == 2:
-        assert "Traceback" not in done.stderr
-        assert f"concord: {words}" in done.stderr.splitlines()
+        assert "Traceback" not in said
+        assert f"concord: {words}" in said.splitlines()
     if rank == 1:
-        assert any(line.startswith("concord: process 1 of 2 stopped: ") and words in line for line in done.stderr.splitlines())
+        assert any(line.startswith("concord: process 1 of 2 stopped: ") and words in line for line in said.splitlines())
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["status"] == "failed"
     assert words in record["error"]
