@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import os
 import shutil
@@ -28,6 +29,16 @@ if multiprocessing.parent_process() is None:  # a process that tests start has w
 torch.set_num_threads(1)
 
 __all__ = ["ROOT", "RunPy"]
+
+# Composing a configuration makes many objects that stay for a while, and with so much imported each search for garbage is long.
+gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end, and is not searched for garbage."""
+    gc.collect()
+    gc.freeze()
+
 
 RunPy = Callable[..., subprocess.CompletedProcess[str]]
 

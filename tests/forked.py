@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Mapping
@@ -30,5 +31,6 @@ def start_afresh(
     os.environ.update(environment)
     if folder is not None:
         os.chdir(folder)
+    gc.freeze()  # what was there before the fork is never garbage, and its pages stay shared
     torch.set_num_threads(int(environment.get("OMP_NUM_THREADS", "1")))  # the variable is read when PyTorch is loaded
     multiprocessing.set_start_method(None, force=True)  # a fresh process starts its own by the platform's default

@@ -39,6 +39,6 @@ def test_nothing_but_white_space_is_lost(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["Dr. " * 25_000, "1. " * 30_000, "a" + " " * 100_000, "vs.   \t" * 15_000])
 def test_long_texts_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     split_sentences(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

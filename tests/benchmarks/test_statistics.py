@@ -113,9 +113,9 @@ def test_chance_of_the_median_rank_is_that_of_random_orders() -> None:
 
 def test_bootstrap_repeats_and_is_fast() -> None:
     correct = np.random.default_rng(0).random((5000, 3)) < 0.4
-    start = time.perf_counter()
+    start = time.process_time()
     first = bootstrap(mean_of(correct), 5000, 1000, np.random.default_rng(5))
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert first.shape == (1000, 3)
     assert (first == bootstrap(mean_of(correct), 5000, 1000, np.random.default_rng(5))).all()
     assert seconds < 2  # 0.04 s of processor time; the rest is for busy machines

@@ -1,7 +1,7 @@
 """What the training loop costs: `task=train` with all default callbacks and `metrics.csv` beside a bare PyTorch loop, on CPU.
 
     python tests/performance/loop_overhead.py
-    python tests/performance/loop_overhead.py --sizes quickstart --steps 600 --threads 1
+    python tests/performance/loop_overhead.py --sizes quickstart --rounds 8 --threads 1
 
 Both sides train the same method from the same weights with the same optimizer, schedule and data loader (its reading processes
 included), and write the same values at the same steps into a CSV file. The bare loop has nothing else: no guard against losses that
@@ -12,10 +12,12 @@ Each side is a process of its own, and they take turns of a few steps, during wh
 both alike. A step lasts from one batch to the next, so that the start and the end of a run do not count. Means are taken of as many
 steps as lie between two log entries, so that the logging counts, and medians over these.
 
-Two processes that compute the same differ by several percent for as long as they live, by where their memory lies. So what is judged
-is what the loops do beside computing: a step without its forward and backward passes and without waiting for data, in which the
-optimizer's step is left. The ratio is that of a bare step with the suite's loop in the place of its own. The ratio of the whole steps
-stands beside it. The target is for the quickstart; the small model, whose step takes milliseconds, is there to look closer.
+Two processes that compute the same differ by several percent for as long as they live, by where their memory lies. So there are
+several rounds, each with two new processes, every other one begun by the suite, and the median over the rounds of the ratio of whole
+steps is what is judged. Beside it stands what the loops do beside computing: a step without its forward and backward passes and
+without waiting for data, in which the optimizer's step is left; its ratio is that of a bare step with the suite's loop in the place of
+its own. `--against bare` puts a second bare loop in the place of the suite, to see how far equal things differ. The target is for the
+quickstart; the small model, whose step takes milliseconds, is there to look closer.
 """
 
 from __future__ import annotations
@@ -233,49 +235,69 @@ def require_same(ours: dict[str, Any], bare: dict[str, Any]) -> None:
         assert torch.equal(weight, bare["weights"][name]), name
 
 
-def per_step(taken: list[tuple[float, float]], block: int) -> tuple[float, float]:
-    """Milliseconds of a step, and those that are the loop's own: medians over blocks, without the first ones."""
-    turns, counted = block // TURN, taken[WARM // TURN :]
-    blocks = [counted[start : start + turns] for start in range(0, len(counted) - turns + 1, turns)]
-    whole = [1000 * sum(seconds for seconds, _ in turns_) / block for turns_ in blocks]
-    own = [1000 * sum(seconds - aside for seconds, aside in turns_) / block for turns_ in blocks]
-    return statistics.median(whole), statistics.median(own)
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds of a step, and those that are the loop's own."""
+
+    whole: float
+    own: float
+
+    @staticmethod
+    def of(taken: list[tuple[float, float]], block: int) -> Cost:
+        """Medians over blocks of steps, without the first ones."""
+        turns, counted = block // TURN, taken[WARM // TURN :]
+        blocks = [counted[start : start + turns] for start in range(0, len(counted) - turns + 1, turns)]
+        whole = [1000 * sum(seconds for seconds, _ in turns_) / block for turns_ in blocks]
+        own = [1000 * sum(seconds - aside for seconds, aside in turns_) / block for turns_ in blocks]
+        return Cost(statistics.median(whole), statistics.median(own))
 
 
-def measure(size: str, arguments: argparse.Namespace, folder: Path) -> float:
-    """Print what a step costs on both sides; the ratio of what the loops cost."""
-    cfg = compose_config(*SIZES[size], f"trainer.max_steps={arguments.steps}", "trainer.accelerator=cpu")
-    block = cfg["trainer"]["log_every"]
-    assert block % TURN == 0
-    assert WARM % block == 0
+def round_of(cfg: dict[str, Any], sides: tuple[str, str], first: int, folder: Path, threads: int) -> tuple[Cost, Cost]:
+    """What a step costs on each of two sides, the one or the other of which begins."""
     context = multiprocessing.get_context("spawn")
-    together, semaphores = context.Barrier(2), [context.Semaphore(1), context.Semaphore(0)]
+    together, semaphores = context.Barrier(2), [context.Semaphore(int(number == first)) for number in range(2)]
     processes = []
-    for number, side in enumerate(SIDES):
-        (folder / size / side).mkdir(parents=True)
+    for number in (first, 1 - first):
+        place = folder / str(number)
+        place.mkdir(parents=True)
         turns = Turns(together, semaphores[number], semaphores[1 - number])
-        processes.append(context.Process(target=run, args=(side, cfg, folder / size / side, arguments.threads, turns)))
+        processes.append(context.Process(target=run, args=(sides[number], cfg, place, threads, turns)))
         processes[-1].start()
     for process in processes:
         process.join()
         assert process.exitcode == 0, f"a side ended with {process.exitcode}"
-    ends = {side: torch.load(folder / size / side / "end.pt", weights_only=True) for side in SIDES}
-    require_same(ends["suite"], ends["bare"])
-    pairs = cfg["data"]["batch_size"]
-    print(f"\n{size}: {arguments.steps} steps of {pairs} pairs, every {block}th logged; the same weights and values")
-    print(f"{'':6s} {'ms a step':>10s} {'loop alone':>11s}")
-    (bare, bare_own), (suite, suite_own) = (per_step(ends[side]["taken"], block) for side in SIDES)
-    print(f"{'bare':6s} {bare:10.2f} {bare_own:11.2f}")
-    print(f"{'suite':6s} {suite:10.2f} {suite_own:11.2f}")
-    ratio = (bare + suite_own - bare_own) / bare
-    print(f"{'ratio':6s} {suite / bare:10.3f} {ratio:11.3f}")
-    return ratio
+    bare, other = (torch.load(folder / str(number) / "end.pt", weights_only=True) for number in range(2))
+    require_same(other, bare)
+    block = cfg["trainer"]["log_every"]
+    return Cost.of(bare["taken"], block), Cost.of(other["taken"], block)
+
+
+def measure(size: str, arguments: argparse.Namespace, folder: Path) -> float:
+    """Print what a step costs on both sides; the median ratio of whole steps."""
+    cfg = compose_config(*SIZES[size], f"trainer.max_steps={arguments.steps}", "trainer.accelerator=cpu")
+    block, pairs = cfg["trainer"]["log_every"], cfg["data"]["batch_size"]
+    assert block % TURN == 0
+    assert WARM % block == 0
+    other = arguments.against
+    print(f"\n{size}: {arguments.steps} steps of {pairs} pairs a round, every {block}th logged; the same weights and values")
+    print(f"{'':7s} {'ms a step: bare':>15s} {other:>7s} {'ratio':>6s}    {'loop alone: bare':>16s} {other:>7s} {'ratio':>6s}", flush=True)
+    whole, alone = [], []
+    for number in range(arguments.rounds):
+        bare, ours = round_of(cfg, ("bare", other), number % 2, folder / size / str(number), arguments.threads)
+        whole.append(ours.whole / bare.whole)
+        alone.append((bare.whole + ours.own - bare.own) / bare.whole)
+        spent = f"{bare.whole:15.2f} {ours.whole:7.2f} {whole[-1]:6.3f}    {bare.own:16.2f} {ours.own:7.2f} {alone[-1]:6.3f}"
+        print(f"{number + 1:7d} {spent}", flush=True)
+    print(f"{'median':7s} {'':15s} {'':7s} {statistics.median(whole):6.3f}    {'':16s} {'':7s} {statistics.median(alone):6.3f}", flush=True)
+    return statistics.median(whole)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--against", choices=list(SIDES), default="suite", help="what stands beside the bare loop")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=100, help="of each round")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     print(f"{describe()}, {arguments.threads} threads")

@@ -102,15 +102,15 @@ def test_long_reports_are_swapped_in_bounded_time() -> None:
     report = " ".join(
         f"{colour} thing {number} is {size}." for number in range(60) for colour, size in (("red", "small"), ("blue", "large"))
     )
-    start = time.perf_counter()
+    start = time.process_time()
     assert swap_words(report, Random(0)) is not None
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 @pytest.mark.parametrize("part", ["red small thing. ", "red, blue and ", "a", "the ", " ", "\n", "\u0130 "])
 def test_captions_of_100_000_characters_are_swapped_near_their_start(part: str) -> None:
     caption = (part * 100_000)[:100_000]
-    start = time.perf_counter()
+    start = time.process_time()
     swapped = swap_words(caption, Random(0))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert swapped is None or (swapped[4000:] == caption[4000:] and swapped[:4000] != caption[:4000])

@@ -121,7 +121,9 @@ def test_a_slow_mirror_holds_nothing_up_for_long(tmp_path: Path, monkeypatch: py
         file = tmp_path / "checkpoints" / f"step_{step:09d}.ckpt"
         file.write_text("")
         mirror.copy(tmp_path, file, is_best=False)
-        time.sleep(0.05)
+        until = time.monotonic() + 10
+        while step == 1 and mirror._waiting and time.monotonic() < until:
+            time.sleep(0.01)
     assert list(mirror._waiting) == ["step_000000003.ckpt"]  # 1 is on its way, and 2 was overtaken
     started = time.monotonic()
     with pytest.warns(UserWarning, match="copying was not done after 0 s; the mirror lacks the end of the run"):

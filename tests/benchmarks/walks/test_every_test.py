@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 
 from concord.benchmarks import Bench, Record
 from concord.tasks.measure import build_bench
-from tests.benchmarks.walks.every_test import TESTS, fixtures, task_of, write_data
+from tests.benchmarks.walks.every_test import TESTS, fixtures, task_of
 from tests.benchmarks.walks.knowing import Hashing
 from tests.composing import compose_config, options
 
@@ -24,28 +22,6 @@ OF_ONE_RECIPE = {"quick", "phantoms", "vqa_rad"}
 """Suites for the data of a recipe."""
 
 SUITES = sorted(set(options("benchmark")) - NEEDS_MORE - {"full"})
-
-
-@pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("every_test") / "benchmarks"
-
-
-@pytest.fixture
-def data(place: Path) -> Iterator[Path]:
-    """An empty folder of benchmarks; always the same one, so that one composition serves all tests."""
-    place.mkdir()
-    yield place
-    shutil.rmtree(place)
-
-
-@pytest.fixture(scope="session")
-def all_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the data sets of all tests, which suites only read."""
-    folder = tmp_path_factory.mktemp("every_suite")
-    for write in fixtures().values():
-        write(folder)
-    return folder
 
 
 def check(record: Record) -> None:
@@ -62,16 +38,15 @@ def check(record: Record) -> None:
 
 
 @pytest.mark.parametrize("name", TESTS)
-def test_a_test_runs_end_to_end(name: str, data: Path) -> None:
-    write_data(name, data)
-    task = task_of(name, data)
+def test_a_test_runs_end_to_end(name: str, all_data: Path, tmp_path: Path) -> None:
+    task = task_of(name, all_data)
     results = Bench({name: task}, bootstrap=100, gallery=2, predictions=True).run(Hashing())
     assert results.skipped == {}
     assert results.records
     for record in results.records:
         check(record)
     assert any(record.chance is not None for record in results.records) or task.kind in ("diagnostics", "text_order")
-    results.write(data)
+    results.write(tmp_path)
 
 
 @cache

@@ -53,6 +53,6 @@ def test_any_text_gives_as_many_parts_of_itself(captions: list[str], count: int,
 
 @pytest.mark.parametrize("caption", ["a" + " " * 100_000 + "b", ". " * 50_000, "one two three.\n" * 7_000, "x" * 100_000])
 def test_100_000_characters_take_no_time(caption: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(draw_sentences([caption], 4, Random(0))) == 4
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -56,6 +56,6 @@ def test_any_text_is_counted(text: str) -> None:
     "text", ["1" * 100_000, "1-" * 50_000, "a@" * 50_000, "Dr " * 30_000, "(555) " * 20_000, "A. " * 30_000, "a" * 100_000]
 )
 def test_long_texts_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     alarms(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

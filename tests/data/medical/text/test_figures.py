@@ -88,6 +88,6 @@ def test_wild_captions_give_no_error_and_no_empty_caption(text: str) -> None:
     "text", ["(" * 50_000, "( " * 50_000, "[1,2" * 25_000, "Figure 1 and 2" * 7_000, "A, " * 30_000, "(A" * 40_000, "www." * 25_000]
 )
 def test_long_captions_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     captions(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

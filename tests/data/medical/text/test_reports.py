@@ -203,6 +203,6 @@ def test_wild_reports_give_no_error_and_no_empty_caption(report: str, findings: 
     "text", ["_" * 100_000, "___ " * 25_000, "1. a " * 20_000, "no mass. " * 10_000, "( " * 50_000, "IMPRESSION: " * 9_000]
 )
 def test_long_reports_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     captions({"impression": text}), captions(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

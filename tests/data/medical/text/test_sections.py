@@ -142,6 +142,6 @@ def test_any_text_is_a_report(text: str, study: str) -> None:
 
 @pytest.mark.parametrize("text", ["\n " + "A" * 200_000, "\n A:\n" * 40_000, "\n \n" * 60_000, "_" * 200_000])
 def test_long_reports_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     split_sections(text), without_addenda(text), after_impression(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
