@@ -119,9 +119,9 @@ class Cluster:
                 daemon.wait()
         self._daemons.clear()
 
-    def run(self, *command: str, folder: Path | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command in the environment of this cluster."""
-        return subprocess.run(command, cwd=folder, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
 
     def job(self, job: str) -> dict[str, str]:
         """What SLURM knows of a job or an element of an array: JobState, ExitCode, Restarts, NodeList, ..."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from concord.benchmarks import Bench, Record
+from concord.config import check as check_values
 from concord.tasks.measure import build_bench
 from tests.benchmarks.walks.every_test import TESTS, fixtures, task_of
 from tests.benchmarks.walks.knowing import Hashing
@@ -75,6 +76,7 @@ def test_the_full_suite_is_all_others_that_any_model_can_take(all_data: Path) ->
     node = composed("full", all_data)
     for name in set(SUITES) - OF_ONE_RECIPE:
         assert composed(name, all_data)["tasks"].items() <= node["tasks"].items(), name
+    check_values(node, "benchmark")
     bench = build_bench(node)
     assert bench.skipped == {}
     assert set(bench.tasks) == set(node["tasks"])
